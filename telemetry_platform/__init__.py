@@ -1,0 +1,1 @@
+"""An open-source lakehouse for game telemetry."""

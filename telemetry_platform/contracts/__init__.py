@@ -1,0 +1,1 @@
+"""What data must look like: the public contract of events and tables."""

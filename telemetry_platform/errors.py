@@ -1,0 +1,41 @@
+"""The one tree of errors: what went wrong is the class, what to do about it is in the message."""
+
+
+class TelemetryError(Exception):
+    """Base of every error this product raises on purpose; the CLI prints it without a traceback."""
+
+
+class SettingsError(TelemetryError):
+    """A setting cannot be used as it stands."""
+
+
+class GameRegistryError(TelemetryError):
+    """A game's registry entry or key store cannot be used as it stands."""
+
+
+class MissingProgramError(TelemetryError):
+    """A program or file this machine needs is not there."""
+
+
+class PortTakenError(TelemetryError):
+    """Another process listens on a port the stack needs."""
+
+
+class StackError(TelemetryError):
+    """A process of the local stack did not start, died, or belongs to someone else."""
+
+
+class CollectorError(TelemetryError):
+    """The collector refused a request or could not be reached."""
+
+
+class LakeError(TelemetryError):
+    """The lake refused a read or a write."""
+
+
+class WarehouseError(TelemetryError):
+    """The warehouse refused a statement, or a newer version is already there."""
+
+
+class VerificationError(TelemetryError):
+    """The numbers in gold differ from the simulator's truth."""

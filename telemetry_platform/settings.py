@@ -1,0 +1,208 @@
+"""Environment to one frozen settings object; nothing else in the product reads the environment."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from telemetry_platform.errors import SettingsError
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+EVENTS_TOPIC = "telemetry.events.v1"
+REJECTED_TOPIC = "telemetry.rejected.v1"
+
+
+@dataclass(frozen=True)
+class WarehouseSettings:
+    """Where Snowflake is: the account, or the stand-in when `host` is a loopback address."""
+
+    account: str
+    user: str
+    password: str | None
+    private_key_path: str | None
+    role: str | None
+    compute_warehouse: str | None
+    database: str
+    host: str | None
+    port: int
+    protocol: str
+
+    @property
+    def is_stand_in(self) -> bool:
+        """Whether the address is the local stand-in's."""
+        return self.host in {"127.0.0.1", "localhost"}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything a user can set, resolved: absolute paths, parsed numbers and days.
+
+    `TELEMETRY_HOME` holds all data and state of the local stack, so that a second stack needs only
+    another home and other ports.
+    """
+
+    home: Path
+    lake: str
+    games_dir: Path
+    jars_dir: Path
+    start_date: date
+    kafka: str
+    has_own_broker: bool
+    kafka_port: int
+    kafka_controller_port: int
+    kafka_partitions: int
+    collector_host: str
+    collector_port: int
+    warehouse_port: int
+    dagster_port: int
+    bronze_metrics_port: int
+    lateness_horizon_days: int
+    spark_driver_memory: str
+    warehouse: WarehouseSettings
+
+    @property
+    def keys_dir(self) -> Path:
+        """Hashed write and import keys, apart from the games folder, which is under version control."""
+        return self.home / "keys"
+
+    @property
+    def logs_dir(self) -> Path:
+        """One log file per process of the local stack."""
+        return self.home / "logs"
+
+    @property
+    def run_dir(self) -> Path:
+        """Process records of the local stack."""
+        return self.home / "run"
+
+    @property
+    def checkpoints_dir(self) -> str:
+        """Streaming checkpoints, beside the lake they belong to."""
+        return f"{self.lake}/_checkpoints"
+
+    @property
+    def dagster_home(self) -> Path:
+        """Dagster's storage: runs, event logs, schedules, compute logs."""
+        return self.home / "dagster"
+
+    @property
+    def manifests_dir(self) -> Path:
+        """What the simulator planted, one file per run, written before it sends."""
+        return self.home / "simulator"
+
+    @property
+    def collector_url(self) -> str:
+        """Address clients send to."""
+        host = "127.0.0.1" if self.collector_host in {"0.0.0.0", ""} else self.collector_host  # noqa: S104
+        return f"http://{host}:{self.collector_port}"
+
+    @property
+    def dagster_url(self) -> str:
+        """Address of the Dagster UI."""
+        return f"http://127.0.0.1:{self.dagster_port}"
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """Resolve settings from `environment`; raises SettingsError naming the variable at fault."""
+    home = Path(environment.get("TELEMETRY_HOME", PROJECT_ROOT / ".telemetry")).expanduser().absolute()
+    kafka_port = _port(environment, "TELEMETRY_KAFKA_PORT", 9092)
+    warehouse_port = _port(environment, "TELEMETRY_WAREHOUSE_PORT", 8085)
+    return Settings(
+        home=home,
+        lake=_lake(environment.get("TELEMETRY_LAKE"), home),
+        games_dir=Path(environment.get("TELEMETRY_GAMES", home / "games")).expanduser().absolute(),
+        jars_dir=Path(environment.get("TELEMETRY_JARS", PROJECT_ROOT / ".jars")).expanduser().absolute(),
+        start_date=_day(environment, "TELEMETRY_START_DATE", date(2023, 1, 1)),
+        kafka=environment.get("TELEMETRY_KAFKA", f"127.0.0.1:{kafka_port}"),
+        has_own_broker="TELEMETRY_KAFKA" not in environment,
+        kafka_port=kafka_port,
+        kafka_controller_port=_port(environment, "TELEMETRY_KAFKA_CONTROLLER_PORT", 9093),
+        kafka_partitions=_whole(environment, "TELEMETRY_KAFKA_PARTITIONS", 4),
+        collector_host=environment.get("TELEMETRY_COLLECTOR_HOST", "127.0.0.1"),
+        collector_port=_port(environment, "TELEMETRY_COLLECTOR_PORT", 8080),
+        warehouse_port=warehouse_port,
+        dagster_port=_port(environment, "TELEMETRY_DAGSTER_PORT", 3000),
+        bronze_metrics_port=_port(environment, "TELEMETRY_BRONZE_METRICS_PORT", 9108),
+        lateness_horizon_days=_whole(environment, "TELEMETRY_LATENESS_HORIZON_DAYS", 30),
+        spark_driver_memory=environment.get("TELEMETRY_SPARK_DRIVER_MEMORY", "2g"),
+        warehouse=_warehouse(environment, warehouse_port),
+    )
+
+
+@cache
+def current_settings() -> Settings:
+    """Settings of this process: `.env` of the working directory, overridden by the environment."""
+    from_file = {name: value for name, value in dotenv_values(".env").items() if value is not None}
+    return read_settings({**from_file, **os.environ})
+
+
+def process_environment(**changes: str) -> dict[str, str]:
+    """This process's environment with `changes`, for the processes the stack starts."""
+    return {**os.environ, **changes}
+
+
+def _warehouse(environment: Mapping[str, str], port: int) -> WarehouseSettings:
+    account = environment.get("SNOWFLAKE_ACCOUNT")
+    if account is None:
+        return WarehouseSettings(
+            account="stand_in",
+            user="telemetry",
+            password="stand-in",  # noqa: S106 - the stand-in listens on loopback and checks no password
+            private_key_path=None,
+            role=None,
+            compute_warehouse=None,
+            database=environment.get("SNOWFLAKE_DATABASE", "TELEMETRY"),
+            host="127.0.0.1",
+            port=port,
+            protocol="http",
+        )
+    for name in ("SNOWFLAKE_USER", "SNOWFLAKE_PRIVATE_KEY_PATH"):
+        if name not in environment:
+            raise SettingsError(f"SNOWFLAKE_ACCOUNT is set but {name} is not: set it to use that account.")
+    return WarehouseSettings(
+        account=account,
+        user=environment["SNOWFLAKE_USER"],
+        password=None,
+        private_key_path=environment["SNOWFLAKE_PRIVATE_KEY_PATH"],
+        role=environment.get("SNOWFLAKE_ROLE"),
+        compute_warehouse=environment.get("SNOWFLAKE_WAREHOUSE"),
+        database=environment.get("SNOWFLAKE_DATABASE", "TELEMETRY"),
+        host=environment.get("SNOWFLAKE_HOST"),
+        port=int(environment.get("SNOWFLAKE_PORT", "443")),
+        protocol=environment.get("SNOWFLAKE_PROTOCOL", "https"),
+    )
+
+
+def _lake(value: str | None, home: Path) -> str:
+    if value is None:
+        return str(home / "lake")
+    return value.rstrip("/") if "://" in value else str(Path(value).expanduser().absolute())
+
+
+def _whole(environment: Mapping[str, str], name: str, default: int) -> int:
+    text = environment.get(name, str(default))
+    if not text.isdigit() or int(text) < 1:
+        raise SettingsError(f"{name}={text!r} is not a whole number above 0.")
+    return int(text)
+
+
+def _port(environment: Mapping[str, str], name: str, default: int) -> int:
+    port = _whole(environment, name, default)
+    if port > 65535:
+        raise SettingsError(f"{name}={port} is not a port: use 1 to 65535.")
+    return port
+
+
+def _day(environment: Mapping[str, str], name: str, default: date) -> date:
+    text = environment.get(name)
+    if text is None:
+        return default
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise SettingsError(f"{name}={text!r} is not a day: write it as YYYY-MM-DD.") from None
