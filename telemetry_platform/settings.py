@@ -61,8 +61,11 @@ class Settings:
     warehouse_port: int
     dagster_port: int
     bronze_metrics_port: int
+    bronze_batch_records: int
     lateness_horizon_days: int
+    spark_master: str
     spark_driver_memory: str
+    spark_shuffle_partitions: int
     warehouse: WarehouseSettings
 
     @property
@@ -128,8 +131,11 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         warehouse_port=warehouse_port,
         dagster_port=_port(environment, "TELEMETRY_DAGSTER_PORT", 3000),
         bronze_metrics_port=_port(environment, "TELEMETRY_BRONZE_METRICS_PORT", 9108),
+        bronze_batch_records=_whole(environment, "TELEMETRY_BRONZE_BATCH_RECORDS", 500_000),
         lateness_horizon_days=_whole(environment, "TELEMETRY_LATENESS_HORIZON_DAYS", 30),
+        spark_master=environment.get("TELEMETRY_SPARK_MASTER", "local[2]"),
         spark_driver_memory=environment.get("TELEMETRY_SPARK_DRIVER_MEMORY", "2g"),
+        spark_shuffle_partitions=_whole(environment, "TELEMETRY_SPARK_SHUFFLE_PARTITIONS", 2),
         warehouse=_warehouse(environment, warehouse_port),
     )
 

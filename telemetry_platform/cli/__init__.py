@@ -1,0 +1,5 @@
+"""The `telemetry` command."""
+
+from telemetry_platform.cli.main import app
+
+__all__ = ["app"]

@@ -1,0 +1,25 @@
+"""Every table of the lake by its full name, `stage.table`."""
+
+from telemetry_platform.contracts.tables.bronze_events import BRONZE_EVENTS
+from telemetry_platform.contracts.tables.daily_kpis import DAILY_KPIS
+from telemetry_platform.contracts.tables.events import EVENTS
+from telemetry_platform.contracts.tables.exchange_rates import EXCHANGE_RATES
+from telemetry_platform.contracts.tables.player_days import PLAYER_DAYS
+from telemetry_platform.contracts.tables.player_snapshots import PLAYER_SNAPSHOTS
+from telemetry_platform.contracts.tables.sessions import SESSIONS
+from telemetry_platform.contracts.tables.table import Table
+
+TABLES: dict[str, Table] = {
+    table.name: table
+    for table in (
+        BRONZE_EVENTS,
+        EXCHANGE_RATES,
+        EVENTS,
+        SESSIONS,
+        PLAYER_DAYS,
+        PLAYER_SNAPSHOTS,
+        DAILY_KPIS,
+    )
+}
+
+__all__ = ["TABLES", "Table"]

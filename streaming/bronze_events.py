@@ -1,0 +1,158 @@
+"""Kafka to `bronze.events`, exactly once.
+
+Runs until SIGTERM or SIGINT; with `--once` it takes what is there and ends. `streaming/README.md`
+has the rules of operation.
+"""
+
+import argparse
+import json
+import logging
+import signal
+import sys
+import threading
+from types import FrameType
+from typing import Any
+
+from prometheus_client import Counter, Gauge, start_http_server
+from pyspark.sql import SparkSession
+from pyspark.sql.streaming.query import StreamingQuery
+
+from telemetry_platform.contracts.tables.bronze_events import BRONZE_EVENTS
+from telemetry_platform.errors import LakeError, TelemetryError
+from telemetry_platform.lake.log import open_table, table_path
+from telemetry_platform.lake.progress import committed_progress
+from telemetry_platform.lake.session import build_session
+from telemetry_platform.lake.tables import Lake
+from telemetry_platform.settings import EVENTS_TOPIC, REJECTED_TOPIC, Settings, current_settings
+from telemetry_platform.transforms.decode import to_bronze
+
+log = logging.getLogger("bronze_events")
+
+ROWS = Counter("telemetry_bronze_rows_total", "Kafka records written to bronze by this process")
+BATCH_SECONDS = Gauge("telemetry_bronze_batch_seconds", "Duration of the newest batch")
+BATCH_ID = Gauge("telemetry_bronze_batch_id", "Number of the newest batch")
+NEXT_OFFSET = Gauge("telemetry_bronze_next_offset", "First offset not yet in bronze", ["topic", "partition"])
+LAG = Gauge("telemetry_bronze_lag_records", "Records in the topics and not yet in bronze at the newest batch")
+
+
+def checkpoint_of(settings: Settings) -> str:
+    """Folder of the job's checkpoint; one checkpoint, one writer."""
+    return f"{settings.checkpoints_dir}/bronze_events"
+
+
+def start_query(spark: SparkSession, settings: Settings, *, once: bool) -> StreamingQuery:
+    """Start the stream. Raises LakeError when bronze has rows whose checkpoint is gone."""
+    _refuse_lost_checkpoint(settings)
+    Lake(settings.lake, spark).ensure(BRONZE_EVENTS)
+    records = (
+        spark.readStream.format("kafka")
+        .option("kafka.bootstrap.servers", settings.kafka)
+        .option("subscribe", f"{EVENTS_TOPIC},{REJECTED_TOPIC}")
+        .option("startingOffsets", "earliest")
+        .option("failOnDataLoss", "true")
+        .option("includeHeaders", "true")
+        .option("maxOffsetsPerTrigger", str(settings.bronze_batch_records))
+        .load()
+    )
+    writer = (
+        to_bronze(records, rejected_topic=REJECTED_TOPIC, lateness_horizon_days=settings.lateness_horizon_days)
+        .writeStream.format("delta")
+        .queryName("bronze_events")
+        .outputMode("append")
+        .partitionBy(*BRONZE_EVENTS.partition_by)
+        .option("checkpointLocation", checkpoint_of(settings))
+    )
+    writer = writer.trigger(availableNow=True) if once else writer.trigger(processingTime="1 second")
+    return writer.start(table_path(settings.lake, BRONZE_EVENTS.name))
+
+
+def _refuse_lost_checkpoint(settings: Settings) -> None:
+    """A new checkpoint over an old table would read the topics again and double every row."""
+    table = open_table(settings.lake, BRONZE_EVENTS.name)
+    if table is None or committed_progress(checkpoint_of(settings)) is not None:
+        return
+    # Version 0 only creates the table; any later version is a batch that a checkpoint should know.
+    if table.version() > 0 and (table.get_add_actions().num_rows > 0):
+        raise LakeError(
+            f"bronze.events has rows, but its checkpoint {checkpoint_of(settings)} has no commit. Starting now would "
+            "write every Kafka record again. Restore the checkpoint; streaming/README.md, 'Rewind', says how else."
+        )
+
+
+def watch(query: StreamingQuery, stop: threading.Event) -> None:
+    """Report each batch to the log and the metrics until the query ends or `stop` is set."""
+    last_batch = -1
+    while query.isActive and not stop.wait(0.5):
+        last_batch = report_progress(query, last_batch)
+    if query.isActive:
+        log.info("event=stopping")
+        query.stop()
+    failure = query.exception()
+    if failure is not None:
+        raise failure
+    report_progress(query, last_batch)
+
+
+def report_progress(query: StreamingQuery, last_batch: int) -> int:
+    """Log batches newer than `last_batch` and return the newest one's number."""
+    for progress in query.recentProgress:
+        batch = int(progress["batchId"])
+        if batch <= last_batch:
+            continue
+        rows = int(progress["numInputRows"])
+        last_batch = batch
+        ROWS.inc(rows)
+        BATCH_ID.set(batch)
+        BATCH_SECONDS.set(progress["batchDuration"] / 1000)
+        _export_offsets(progress["sources"][0])
+        if rows:
+            log.info("event=batch batch_id=%d rows=%d milliseconds=%d", batch, rows, progress["batchDuration"])
+    return last_batch
+
+
+def _export_offsets(source: dict[str, Any]) -> None:
+    done, latest = _offsets(source.get("endOffset")), _offsets(source.get("latestOffset"))
+    lag = 0
+    for topic, partitions in done.items():
+        for partition, offset in partitions.items():
+            NEXT_OFFSET.labels(topic, partition).set(offset)
+            lag += max(0, latest.get(topic, {}).get(partition, offset) - offset)
+    LAG.set(lag)
+
+
+def _offsets(value: Any) -> dict[str, dict[str, int]]:
+    """Offsets as a dictionary: Spark reports them parsed or as JSON text, by version."""
+    return json.loads(value) if isinstance(value, str) else (value or {})
+
+
+def main() -> int:
+    """Run the job; exit 1 with the reason on one line when it cannot start."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--once", action="store_true", help="take the records that are there, then end")
+    once = parser.parse_args().once
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("py4j").setLevel(logging.WARNING)
+    settings = current_settings()
+    stop = threading.Event()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, on_signal)
+    try:
+        spark = build_session(settings, "stream", app_name="bronze_events")
+        query = start_query(spark, settings, once=once)
+        if not once:
+            start_http_server(settings.bronze_metrics_port, addr="127.0.0.1")
+        log.info("event=started kafka=%s lake=%s once=%s", settings.kafka, settings.lake, once)
+        watch(query, stop)
+    except TelemetryError as error:
+        log.error("event=refused reason=%s", error)
+        return 1
+    log.info("event=stopped")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,148 @@
+"""`telemetry demo`: the whole path on simulated games, checked against their truth."""
+
+import resource
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table as RichTable
+
+from telemetry_platform.cli import materialize, verify
+from telemetry_platform.cli.console import console, errors
+from telemetry_platform.cli.query import ask_lake, ask_warehouse, show
+from telemetry_platform.errors import StackError
+from telemetry_platform.lake.progress import committed_progress, lag
+from telemetry_platform.lake.topics import end_offsets
+from telemetry_platform.lake.window import Window
+from telemetry_platform.local import stack
+from telemetry_platform.settings import Settings, current_settings
+from telemetry_platform.simulator import simulate_history, simulate_live
+from telemetry_platform.simulator.manifest import read_manifests
+from telemetry_platform.simulator.plan import DEFAULT_SEED
+
+CATCH_UP_SECONDS = 180
+SHOWN_DAYS = 7
+
+
+@dataclass
+class Stopwatch:
+    """Wall and CPU seconds of each stage, over this process and the stack's."""
+
+    settings: Settings
+    stages: list[tuple[str, float, float]] = field(default_factory=list)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Measure what happens inside as stage `name`."""
+        errors.print(f"[bold]{name}[/]")
+        wall, cpu = time.monotonic(), self._cpu_seconds()
+        yield
+        self.stages.append((name, time.monotonic() - wall, self._cpu_seconds() - cpu))
+
+    def _cpu_seconds(self) -> float:
+        own = sum(
+            usage.ru_utime + usage.ru_stime
+            for usage in (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
+        )
+        return own + sum(stack.cpu_seconds(self.settings).values())
+
+
+def demo(
+    days: Annotated[int, typer.Option(min=1, max=90, help="Days of history.")] = 30,
+    seed: Annotated[int, typer.Option(help="Seed of the simulated games.")] = DEFAULT_SEED,
+) -> None:
+    """Run the whole path: simulate, collect, stream, materialize, sync, verify; leave the stack up.
+
+    Example: telemetry demo
+    """
+    settings = current_settings()
+    watch = Stopwatch(settings)
+    with watch.stage("Start the stack"):
+        stack.up(settings, without=frozenset({"dagster"}), report=lambda line: errors.print(f"  {line}"))
+    now = datetime.now(UTC)
+    with watch.stage("Import history over HTTP"), _bar("events") as report:
+        simulate_history(settings, seed=seed, days=days, today=now.date(), report=report)
+    with watch.stage("Send live traffic"), _bar("events") as report:
+        simulate_live(settings, seed=seed, now=datetime.now(UTC), report=report)
+    with watch.stage("Stream into bronze"):
+        wait_for_bronze(settings)
+    first = min(manifest.first_date for manifest in read_manifests(settings))
+    with watch.stage("Materialize silver, gold and the warehouse"):
+        materialize.run(settings, Window.of_days(first, now.date()))
+    with watch.stage("Verify against the simulator's truth"):
+        verdict = verify.compare(settings)
+    verify.raise_if_different(verdict)
+    with watch.stage("Start Dagster"):
+        stack.up(settings, without=frozenset(), report=lambda line: errors.print(f"  {line}"))
+    _print_results(settings, watch, verdict)
+
+
+@contextmanager
+def _bar(unit: str) -> Iterator[stack.Report]:
+    columns = (TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=errors) as progress:
+        task = progress.add_task(unit, total=None)
+
+        def report(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        yield report
+
+
+def wait_for_bronze(settings: Settings, deadline_seconds: float = CATCH_UP_SECONDS) -> None:
+    """Wait until every record that is in the topics now is committed to bronze; raises StackError."""
+    ends = end_offsets(settings.kafka)
+    deadline = time.monotonic() + deadline_seconds
+    while True:
+        behind = lag(ends, committed_progress(f"{settings.checkpoints_dir}/bronze_events"))
+        if behind == 0:
+            return
+        if time.monotonic() > deadline:
+            raise StackError(
+                f"bronze is still {behind} records behind after {deadline_seconds:.0f} s: "
+                f"see {settings.logs_dir / 'bronze.log'}."
+            )
+        time.sleep(0.2)
+
+
+def _print_results(settings: Settings, watch: Stopwatch, verdict: verify.Verdict) -> None:
+    since = datetime.now(UTC).date() - timedelta(days=SHOWN_DAYS)
+    console.print(f"\n[bold]Daily KPIs[/], from the warehouse, the last {SHOWN_DAYS} days and today")
+    show(
+        *ask_warehouse(
+            settings,
+            "SELECT event_date, game_id, dau, wau, mau_30d, new_players, sessions, revenue, payers, arpdau, is_closed "
+            f"FROM gold.daily_kpis WHERE segment = 'all' AND event_date >= DATE'{since}' ORDER BY game_id, event_date",
+        ),
+        as_json=False,
+    )
+    console.print("[bold]Events by game[/], from bronze and silver")
+    show(*ask_lake(settings, _ACCOUNT), as_json=False)
+    console.print(f"[green]{verdict.compared} numbers equal the simulator's truth.[/]")
+    _print_stages(watch)
+    for service in stack.status(settings):
+        console.print(f"  {service.name:<10} {service.url}")
+    console.print("`telemetry status` shows the stack, `telemetry down` ends it.")
+
+
+_ACCOUNT = """
+SELECT b.game_id, b.kafka_records, b.rejected, s.silver_events,
+       b.kafka_records - b.rejected - s.silver_events AS duplicates
+FROM (SELECT game_id, count(*) AS kafka_records, count(error_type) AS rejected FROM bronze.events GROUP BY 1) b
+JOIN (SELECT game_id, count(*) AS silver_events FROM silver.events GROUP BY 1) s USING (game_id) ORDER BY 1
+"""
+
+
+def _print_stages(watch: Stopwatch) -> None:
+    table = RichTable("Stage", "Wall s", "CPU s", title="How long it took")
+    for name, wall, cpu in watch.stages:
+        table.add_row(name, f"{wall:.1f}", f"{cpu:.1f}")
+    table.add_row(
+        "Total", f"{sum(row[1] for row in watch.stages):.1f}", f"{sum(row[2] for row in watch.stages):.1f}", style="bold"
+    )
+    console.print(table)

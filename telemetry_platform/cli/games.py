@@ -1,0 +1,93 @@
+"""`telemetry games`: the registry of games and their keys."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.table import Table
+
+from telemetry_platform.cli.console import console
+from telemetry_platform.games.keys import count_keys
+from telemetry_platform.games.registry import add_game, load_games
+from telemetry_platform.games.registry import rotate_key as rotate_game_key
+from telemetry_platform.settings import current_settings
+
+app = typer.Typer(no_args_is_help=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")]
+GameId = Annotated[str, typer.Argument(metavar="GAME", help="The game's id: lower-case letters, digits, _ or -.")]
+
+
+@app.command("list")
+def list_games(as_json: AsJson = False) -> None:
+    """List the registered games.
+
+    Example: telemetry games list
+    """
+    settings = current_settings()
+    rows = [
+        {
+            "game_id": game.game_id,
+            "name": game.name,
+            "reporting_currency": game.reporting_currency,
+            "session_gap_minutes": game.session_gap_minutes,
+            "keys": count_keys(settings.keys_dir, game.game_id),
+        }
+        for game in load_games(settings.games_dir).values()
+    ]
+    if as_json:
+        typer.echo(json.dumps(rows))
+        return
+    if not rows:
+        console.print("No game is registered yet: `telemetry games add my_game` registers one.", highlight=False)
+        return
+    table = Table("game", "name", "currency", "session gap", "keys")
+    for row in rows:
+        keys = ", ".join(f"{count} {right}" for right, count in row["keys"].items())
+        gap = f"{row['session_gap_minutes']} min"
+        table.add_row(row["game_id"], row["name"], row["reporting_currency"], gap, keys)
+    console.print(table)
+
+
+@app.command("add")
+def add(
+    game_id: GameId,
+    file: Annotated[
+        Path | None, typer.Option("--file", help="Its registry entry (YAML).", exists=True, dir_okay=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Register a game and make its keys.
+
+    The keys are stored as hashes and shown here once. For senders on this machine (`telemetry import`,
+    `telemetry simulate`) the local stack keeps a copy in clear, which only you can read, in
+    `<TELEMETRY_HOME>/keys/local/<game>.json`; where that is not wanted, delete it and pass the key.
+
+    Example: telemetry games add my_game --file my_game.yaml
+    """
+    keys = add_game(current_settings(), game_id, file)
+    if as_json:
+        typer.echo(json.dumps({"game_id": game_id, "write_key": keys.write_key, "import_key": keys.import_key}))
+        return
+    console.print(f"{game_id} is registered. Its keys, shown this once:", highlight=False)
+    console.print(f"  write   {keys.write_key}", highlight=False, soft_wrap=True)
+    console.print(f"  import  {keys.import_key}", highlight=False, soft_wrap=True)
+
+
+@app.command("rotate-key")
+def rotate_key(
+    game_id: GameId,
+    right: Annotated[Literal["write", "import"], typer.Option(help="Which key to renew.")] = "write",
+    as_json: AsJson = False,
+) -> None:
+    """Make a new key; the one before stays valid until the next rotation.
+
+    Example: telemetry games rotate-key my_game --right write
+    """
+    key = rotate_game_key(current_settings(), game_id, right)
+    if as_json:
+        typer.echo(json.dumps({"game_id": game_id, f"{right}_key": key}))
+        return
+    console.print(f"New {right} key of {game_id}; the one before stays valid until the next rotation:", highlight=False)
+    console.print(f"  {key}", highlight=False, soft_wrap=True)

@@ -1,0 +1,94 @@
+"""Materialize a range of days in this process, recorded in the same storage as the UI's runs."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+
+from telemetry_platform.errors import TelemetryError
+from telemetry_platform.lake.window import Window
+
+STAGES = ("silver", "gold", "serve")
+
+
+@dataclass(frozen=True)
+class StepDone:
+    """One asset of a running materialization has ended well."""
+
+    asset: str
+    seconds: float
+
+
+class MaterializationFailed(TelemetryError):
+    """A step or a blocking check failed; the message names it and where to look."""
+
+
+def chosen_assets(select: str | None) -> list[dg.AssetKey]:
+    """Assets that `select` (Dagster's selection syntax) names, or all daily ones."""
+    from telemetry_platform.definitions import defs
+
+    graph = defs().resolve_asset_graph()
+    daily = dg.AssetSelection.groups(*STAGES)
+    try:
+        selection = daily & dg.AssetSelection.from_string(select) if select else daily
+        keys = selection.resolve(graph)
+    except dg.DagsterError as error:
+        raise TelemetryError(f"--select {select!r} is not a selection of assets: {error}") from error
+    if not keys:
+        raise TelemetryError(f"--select {select!r} names no daily asset: try 'group:silver' or 'key:gold/daily_kpis'.")
+    return sorted(keys)
+
+
+def materialize_range(
+    dagster_home: Path, window: Window, assets: Sequence[dg.AssetKey], report: Callable[[StepDone], None]
+) -> str:
+    """Run `assets` over `window` as one range run and return its id; raises MaterializationFailed."""
+    from telemetry_platform.definitions import defs
+
+    days = list(window)
+    follower = _Follower(report)
+    logger = logging.getLogger("dagster")
+    logger.addHandler(follower)
+    try:
+        with dg.DagsterInstance.from_config(str(dagster_home)) as instance:
+            result = (
+                defs()
+                .resolve_implicit_global_asset_job_def()
+                .execute_in_process(
+                    instance=instance,
+                    asset_selection=list(assets),
+                    tags={
+                        "dagster/asset_partition_range_start": days[0].isoformat(),
+                        "dagster/asset_partition_range_end": days[-1].isoformat(),
+                    },
+                    raise_on_error=False,
+                )
+            )
+            failures = [
+                f"{event.step_key}: {event.step_failure_data.error_display_string}"
+                for event in result.all_events
+                if event.is_step_failure
+            ]
+    finally:
+        logger.removeHandler(follower)
+    if not result.success:
+        raise MaterializationFailed(
+            f"Run {result.run_id} of {window} failed: {failures or 'see the run in the UI'}. "
+            "The tables hold what they held before for the steps that did not finish; run it again once it is mended."
+        )
+    return result.run_id
+
+
+class _Follower(logging.Handler):
+    """Turns Dagster's own event log into progress."""
+
+    def __init__(self, report: Callable[[StepDone], None]) -> None:
+        super().__init__()
+        self._report = report
+
+    def emit(self, record: logging.LogRecord) -> None:
+        event = getattr(record, "dagster_event", None)
+        if event is not None and event.is_step_success:
+            self._report(StepDone(event.step_key, event.step_success_data.duration_ms / 1000))

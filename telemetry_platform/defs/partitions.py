@@ -1,0 +1,36 @@
+"""The one partitions definition every daily table shares, and the window of a run."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import dagster as dg
+
+from telemetry_platform.lake.window import Window
+from telemetry_platform.settings import current_settings
+
+# end_offset: today is a partition too, refreshed during the day and closed after it.
+daily = dg.DailyPartitionsDefinition(
+    start_date=current_settings().start_date.isoformat(), timezone="UTC", end_offset=1
+)
+
+# One run for a whole range: a daily run would pay for Spark's start once a day.
+whole_range = dg.BackfillPolicy.single_run()
+
+CLOSING_DELAY = timedelta(hours=2)
+
+
+def window_of(context: dg.AssetExecutionContext) -> Window:
+    """Days this run was asked for: one partition or a range."""
+    time_window = context.partition_time_window
+    return Window.between(time_window.start, time_window.end)
+
+
+def closed_through(now: datetime) -> date:
+    """Newest closed day at `now`: a day closes two hours after its end (metrics.md, Closed day)."""
+    return (now.astimezone(UTC) - CLOSING_DELAY).date() - timedelta(days=1)
+
+
+def days_around(*, before: int = 0, after: int = 0) -> dg.TimeWindowPartitionMapping:
+    """Partition mapping onto the same day with its neighbours; the ends of the calendar have fewer."""
+    return dg.TimeWindowPartitionMapping(
+        start_offset=-before, end_offset=after, allow_nonexistent_upstream_partitions=True
+    )

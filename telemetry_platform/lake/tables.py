@@ -1,0 +1,99 @@
+"""Reading and replacing windows of Delta tables; the contract decides what may be written."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from delta.tables import DeltaTable
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as sf
+
+from telemetry_platform.contracts.tables import TABLES
+from telemetry_platform.contracts.tables.table import Table
+from telemetry_platform.lake.log import Contents, contents, open_table, table_path
+from telemetry_platform.lake.window import Window
+
+# Statistics on these columns let readers skip bronze files; the rest would only make each commit larger.
+BRONZE_STATISTICS = "event_date,received_ts,kafka_partition,kafka_offset"
+
+
+@dataclass(frozen=True)
+class Lake:
+    """The Delta tables under one root, read and written through one Spark session."""
+
+    root: str
+    spark: SparkSession
+
+    def read(self, name: str, window: Window | None = None) -> DataFrame:
+        """Read a table, or the days of `window`; a table never written reads as empty.
+
+        The contract's columns come back in its order, whatever was added to the files since.
+        """
+        table = TABLES[name]
+        if open_table(self.root, name) is None:
+            return self.spark.createDataFrame([], table.schema)
+        frame = self.spark.read.format("delta").load(table_path(self.root, name))
+        if window is not None:
+            frame = frame.where(window.predicate(table.date_column))
+        return frame.select(*table.schema.fieldNames())
+
+    def read_bronze(self, window: Window) -> DataFrame:
+        """Read the good bronze rows whose event day lies in `window`, whenever they were received.
+
+        On-time rows of day D were received on D or D+1; late and imported ones on any day from D on.
+        """
+        received = f"received_date >= DATE'{window.start}'"
+        on_time = f"arrival = 'on_time' AND received_date <= DATE'{window.end}'"
+        return self.read("bronze.events").where(
+            f"{window.predicate('event_date')} AND {received} AND (arrival IN ('late', 'imported') OR ({on_time}))"
+        )
+
+    def replace(self, name: str, rows: DataFrame, window: Window) -> Contents:
+        """Replace the days of `window` by `rows`, in one commit, and say what the window now holds.
+
+        Delta refuses rows outside the window: the write predicate is the read predicate.
+        """
+        table = TABLES[name]
+        self.ensure(table)
+        (
+            conform(rows, table)
+            .repartition(*table.partition_by)
+            .write.format("delta")
+            .mode("overwrite")
+            .option("replaceWhere", window.predicate(table.date_column))
+            .save(table_path(self.root, name))
+        )
+        return contents(self.root, table, window)
+
+    def ensure(self, table: Table) -> None:
+        """Create the table as its contract says when it is not there."""
+        if open_table(self.root, table.name) is not None:
+            return
+        builder = (
+            DeltaTable.createIfNotExists(self.spark)
+            .location(table_path(self.root, table.name))
+            .comment(table.description)
+            .addColumns(table.schema)
+            .partitionedBy(*table.partition_by)
+        )
+        if table.stage == "bronze":
+            builder = builder.property("delta.dataSkippingStatsColumns", BRONZE_STATISTICS)
+        builder.execute()
+
+
+def conform(rows: DataFrame, table: Table) -> DataFrame:
+    """Select and cast the contract's columns, in its order; a missing one is an error."""
+    return rows.select(*(sf.col(field.name).cast(field.dataType).alias(field.name) for field in table.schema.fields))
+
+
+def newest_day_before(root: str, table: Table, window: Window) -> Window | None:
+    """Newest partition of `table` before `window`, as a window of one day; None when there is none."""
+    delta = open_table(root, table.name)
+    if delta is None:
+        return None
+    days: Sequence[str] = [dict(partition)[table.date_column] for partition in delta.partitions()]
+    earlier = [day for day in days if day < window.start.isoformat()]
+    if not earlier:
+        return None
+    newest = date.fromisoformat(max(earlier))
+    return Window.of_days(newest, newest)

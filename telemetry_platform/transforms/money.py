@@ -1,0 +1,100 @@
+"""Purchases, refunds and ad revenue of events, in US dollars, exactly."""
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import Window as Over
+from pyspark.sql import functions as sf
+from pyspark.sql.types import LongType, StringType, StructField, StructType
+
+RATE_DAYS = 7
+COUNTED_RECEIPTS = ("valid", "unverified")
+MONEY_EVENTS = ("purchase", "refund", "ad_impression")
+
+# ISO 4217 currencies whose minor unit is not a hundredth.
+WITHOUT_DECIMALS = (
+    *("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG"),
+    *("RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF"),
+)
+WITH_THREE_DECIMALS = ("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND")
+
+_PROPERTIES = StructType(
+    [
+        StructField("transaction_id", StringType()),
+        StructField("price_minor", LongType()),
+        StructField("revenue_micros", LongType()),
+        StructField("currency", StringType()),
+        StructField("receipt_status", StringType()),
+    ]
+)
+
+
+def to_money(events: DataFrame, rates: DataFrame) -> DataFrame:
+    """Return the counted money rows of `events`: event columns plus `kind`, `receipt_status` and `amount`.
+
+    `kind` is purchase, refund or ad; `amount` is positive US dollars, DECIMAL(18,6). A row whose currency
+    has no rate of its day or the 7 days before is left out, never counted as 0 or 1:1.
+    """
+    return _with_rate(_counted(events), rates).where("amount IS NOT NULL").drop("usd_per_unit")
+
+
+def money_without_rate(events: DataFrame, rates: DataFrame) -> DataFrame:
+    """Return the counted money rows that `to_money` leaves out for want of a rate."""
+    return _with_rate(_counted(events), rates).where("usd_per_unit IS NULL").drop("usd_per_unit", "amount")
+
+
+def _counted(events: DataFrame) -> DataFrame:
+    """Keep the purchases, refunds and impressions that count, a transaction once per kind.
+
+    An invalid receipt counts for nothing, also not as the first of its transaction.
+    """
+    parsed = (
+        events.where(sf.col("event_name").isin(*MONEY_EVENTS) & ~sf.col("is_excluded"))
+        .withColumn("p", sf.from_json("properties", _PROPERTIES))
+        .select("game_id", "player_id", "event_id", "event_name", "event_date", "event_ts", "p.*")
+        .withColumn("receipt_status", sf.coalesce("receipt_status", sf.lit("unverified")))
+        .withColumn("kind", sf.when(sf.col("event_name") == "ad_impression", "ad").otherwise(sf.col("event_name")))
+        .where((sf.col("kind") != "purchase") | sf.col("receipt_status").isin(*COUNTED_RECEIPTS))
+    )
+    once = sf.when(sf.col("kind") == "ad", sf.col("event_id")).otherwise(sf.coalesce("transaction_id", "event_id"))
+    by_transaction = Over.partitionBy("game_id", "kind", once).orderBy("event_ts", "event_id")
+    return parsed.withColumn("copy_number", sf.row_number().over(by_transaction)).where("copy_number = 1")
+
+
+def _with_rate(money: DataFrame, rates: DataFrame) -> DataFrame:
+    """Add `usd_per_unit` and `amount`."""
+    daily = _rate_of_each_day(rates)
+    one = sf.lit(1).cast("decimal(18,9)")
+    return (
+        money.join(daily, ["currency", "event_date"], "left")
+        .withColumn("usd_per_unit", sf.when(sf.col("currency") == "USD", one).otherwise(sf.col("usd_per_unit")))
+        .withColumn("amount", _amount())
+    )
+
+
+def _rate_of_each_day(rates: DataFrame) -> DataFrame:
+    """Return, per currency and day, the newest rate that is not later and at most 7 days older."""
+    valid_on = sf.explode(sf.sequence("rate_date", sf.date_add("rate_date", RATE_DAYS)))
+    return (
+        rates.withColumn("event_date", valid_on)
+        .groupBy("currency", "event_date")
+        .agg(sf.max_by("usd_per_unit", "rate_date").cast("decimal(18,9)").alias("usd_per_unit"))
+    )
+
+
+def _amount() -> Column:
+    """US dollars of the row; a number too large for exact arithmetic gives NULL.
+
+    The precisions are chosen so that the products fit 38 digits: wider ones would be rounded twice.
+    """
+    rate = sf.col("usd_per_unit")
+    unit = (
+        sf.when(sf.col("currency").isin(*WITHOUT_DECIMALS), sf.lit("1"))
+        .when(sf.col("currency").isin(*WITH_THREE_DECIMALS), sf.lit("0.001"))
+        .otherwise(sf.lit("0.01"))
+        .cast("decimal(4,3)")
+    )
+    price = sf.col("price_minor").try_cast("decimal(14,0)") * rate * unit
+    revenue = sf.col("revenue_micros").try_cast("decimal(12,0)") * rate * sf.lit("0.000001").cast("decimal(6,6)")
+    return (
+        sf.when(sf.col("kind") == "ad", revenue.try_cast("decimal(18,6)"))
+        .otherwise(price.try_cast("decimal(18,6)"))
+    )
