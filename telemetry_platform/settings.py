@@ -50,6 +50,7 @@ class Settings:
     lake: str
     games_dir: Path
     jars_dir: Path
+    java_home: Path | None
     start_date: date
     kafka: str
     has_own_broker: bool
@@ -120,6 +121,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         lake=_lake(environment.get("TELEMETRY_LAKE"), home),
         games_dir=Path(environment.get("TELEMETRY_GAMES", home / "games")).expanduser().absolute(),
         jars_dir=Path(environment.get("TELEMETRY_JARS", PROJECT_ROOT / ".jars")).expanduser().absolute(),
+        java_home=Path(environment["JAVA_HOME"]) if environment.get("JAVA_HOME") else None,
         start_date=_day(environment, "TELEMETRY_START_DATE", date(2023, 1, 1)),
         kafka=environment.get("TELEMETRY_KAFKA", f"127.0.0.1:{kafka_port}"),
         has_own_broker="TELEMETRY_KAFKA" not in environment,

@@ -1,5 +1,1 @@
 """The `telemetry` command."""
-
-from telemetry_platform.cli.main import app
-
-__all__ = ["app"]

@@ -94,7 +94,4 @@ def _amount() -> Column:
     )
     price = sf.col("price_minor").try_cast("decimal(14,0)") * rate * unit
     revenue = sf.col("revenue_micros").try_cast("decimal(12,0)") * rate * sf.lit("0.000001").cast("decimal(6,6)")
-    return (
-        sf.when(sf.col("kind") == "ad", revenue.try_cast("decimal(18,6)"))
-        .otherwise(price.try_cast("decimal(18,6)"))
-    )
+    return sf.when(sf.col("kind") == "ad", revenue.try_cast("decimal(18,6)")).otherwise(price.try_cast("decimal(18,6)"))

@@ -47,9 +47,7 @@ def to_sessions(events: DataFrame, *, start: date, end: date, games: Mapping[str
 def counts_as_activity() -> Column:
     """Whether an event makes its player active (metrics.md, Activity)."""
     return (
-        ~sf.col("is_excluded")
-        & (sf.col("event_name") != "refund")
-        & (sf.coalesce("platform", sf.lit("")) != "server")
+        ~sf.col("is_excluded") & (sf.col("event_name") != "refund") & (sf.coalesce("platform", sf.lit("")) != "server")
     )
 
 

@@ -1,0 +1,100 @@
+"""`telemetry doctor`, `up`, `down`, `status` and `reset`."""
+
+import json
+import shutil
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.table import Table as RichTable
+
+from telemetry_platform.cli.console import console, errors
+from telemetry_platform.errors import SettingsError
+from telemetry_platform.local import stack
+from telemetry_platform.local.doctor import examine
+from telemetry_platform.settings import current_settings
+
+SERVICE_NAMES = frozenset({"broker", "warehouse", "collector", "bronze", "dagster"})
+# What the stack made under its home; a folder of the user's own that happens to be there stays.
+STATE = ("lake", "kafka", "warehouse", "dagster", "simulator", "logs", "run", "games", "keys", "spark-warehouse")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Say what this machine lacks and how to get it; exit 1 when something required is missing.
+
+    Example: telemetry doctor
+    """
+    findings = examine(current_settings())
+    if as_json:
+        console.print_json(json.dumps([asdict(finding) for finding in findings]))
+    else:
+        table = RichTable("", "What", "Found", "Remedy")
+        for finding in findings:
+            mark = "[green]ok[/]" if finding.ok else "[red]missing[/]" if finding.required else "[yellow]optional[/]"
+            table.add_row(mark, finding.name, finding.found, "" if finding.ok else finding.remedy)
+        console.print(table)
+    if any(finding.required and not finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+def up(
+    without: Annotated[list[str] | None, typer.Option(help="A service to leave out; may be repeated.")] = None,
+) -> None:
+    """Start the local stack and wait until it works; what runs already is left alone.
+
+    Example: telemetry up --without dagster
+    """
+    chosen = frozenset(without or ())
+    if not chosen <= SERVICE_NAMES:
+        raise SettingsError(f"--without takes one of {', '.join(sorted(SERVICE_NAMES))}.")
+    with errors.status("starting the stack"):
+        stack.up(current_settings(), without=chosen, report=lambda line: errors.print(f"  {line}"))
+    console.print("The stack is up. `telemetry status` shows it, `telemetry down` ends it.")
+
+
+def down() -> None:
+    """End the local stack; its data stays.
+
+    Example: telemetry down
+    """
+    stack.down(current_settings(), report=lambda line: errors.print(f"  {line}"))
+    console.print("The stack is down.")
+
+
+def status(as_json: AsJson = False) -> None:
+    """Show each process of the stack with its address and health; exit 1 when one is not healthy.
+
+    Example: telemetry status --json
+    """
+    found = stack.status(current_settings())
+    if as_json:
+        console.print_json(json.dumps([asdict(service) for service in found]))
+    else:
+        table = RichTable("Service", "Address", "Pid", "Health")
+        for service in found:
+            health = "[green]healthy[/]" if service.healthy else "[red]down[/]"
+            table.add_row(service.name, service.url, str(service.pid or "-"), health)
+        console.print(table)
+    if not all(service.healthy for service in found):
+        raise typer.Exit(1)
+
+
+def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+    """End the stack and remove its data and state: the lake, the topics, the warehouse, games and keys.
+
+    Example: telemetry reset --yes
+    """
+    settings = current_settings()
+    doomed = [settings.home / name for name in STATE if (settings.home / name).exists()]
+    if not doomed:
+        console.print(f"There is nothing to clear in {settings.home}.")
+        return
+    errors.print(f"This removes from {settings.home}: {', '.join(path.name for path in doomed)}.")
+    if not yes and not typer.confirm("Clear them?", err=True):
+        raise typer.Exit(1)
+    stack.down(settings)
+    for path in doomed:
+        shutil.rmtree(path)
+    console.print("Cleared.")

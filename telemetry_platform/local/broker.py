@@ -1,0 +1,119 @@
+"""Apache Kafka itself, one KRaft node from its published jars."""
+
+import subprocess
+import time
+import uuid
+from pathlib import Path
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from telemetry_platform.errors import StackError
+from telemetry_platform.local.java import java_program
+from telemetry_platform.settings import EVENTS_TOPIC, REJECTED_TOPIC, Settings
+
+RETENTION_HOURS = 30 * 24
+# C1 and the serial collector: the broker is up in half the CPU time, and one machine's load needs no more.
+JVM_OPTIONS = ("-Xms128m", "-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData")
+
+_LOGGING = """status = ERROR
+appender.console.type = Console
+appender.console.name = console
+appender.console.layout.type = PatternLayout
+appender.console.layout.pattern = %d{ISO8601} %p %m (%c)%n
+rootLogger.level = WARN
+rootLogger.appenderRef.console.ref = console
+"""
+
+
+def broker_properties(settings: Settings) -> str:
+    """Write out the node's server.properties: everything on loopback, data under the home, a month's retention."""
+    values = {
+        "process.roles": "broker,controller",
+        "node.id": "1",
+        "controller.quorum.voters": f"1@127.0.0.1:{settings.kafka_controller_port}",
+        "listeners": (
+            f"PLAINTEXT://127.0.0.1:{settings.kafka_port},CONTROLLER://127.0.0.1:{settings.kafka_controller_port}"
+        ),
+        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{settings.kafka_port}",
+        "controller.listener.names": "CONTROLLER",
+        "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+        "log.dirs": str(settings.home / "kafka" / "data"),
+        "log.retention.hours": str(RETENTION_HOURS),
+        "num.partitions": str(settings.kafka_partitions),
+        "offsets.topic.replication.factor": "1",
+        "offsets.topic.num.partitions": "4",
+        "transaction.state.log.replication.factor": "1",
+        "transaction.state.log.min.isr": "1",
+        "share.coordinator.state.topic.replication.factor": "1",
+        "share.coordinator.state.topic.min.isr": "1",
+        "group.initial.rebalance.delay.ms": "0",
+        "message.max.bytes": "1048588",
+    }
+    return "".join(f"{name}={value}\n" for name, value in values.items())
+
+
+def prepare_broker(settings: Settings) -> list[str]:
+    """Write the node's files, format its storage once, and return the command that runs it."""
+    folder = settings.home / "kafka"
+    folder.mkdir(parents=True, exist_ok=True)
+    properties = folder / "server.properties"
+    properties.write_text(broker_properties(settings))
+    logging = folder / "log4j2.properties"
+    logging.write_text(_LOGGING)
+    base = _java(settings, logging)
+    if not (folder / "data" / "meta.properties").exists():
+        _format(base, properties)
+    return [*base, "kafka.Kafka", str(properties)]
+
+
+def _java(settings: Settings, logging: Path) -> list[str]:
+    return [
+        str(java_program()),
+        *JVM_OPTIONS,
+        f"-Dlog4j2.configurationFile={logging}",
+        "-cp",
+        f"{settings.jars_dir}/broker/*",
+    ]
+
+
+def _format(base: list[str], properties: Path) -> None:
+    cluster = ["--cluster-id", uuid.uuid4().hex[:22], "--config", str(properties), "--ignore-formatted"]
+    done = subprocess.run(
+        [*base, "kafka.tools.StorageTool", "format", *cluster], capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise StackError(f"Kafka's storage could not be formatted: {(done.stderr or done.stdout).strip()[-500:]}")
+
+
+def answers(bootstrap: str, *, timeout_seconds: float = 2) -> bool:
+    """Whether a broker answers a metadata request."""
+    try:
+        _admin(bootstrap).list_topics(timeout=timeout_seconds)
+    except KafkaException:
+        return False
+    return True
+
+
+def ensure_topics(settings: Settings, *, deadline_seconds: float = 20) -> None:
+    """Create the topics that are not there; raises StackError when the cluster refuses or does not answer."""
+    admin = _admin(settings.kafka)
+    deadline = time.monotonic() + deadline_seconds
+    while True:
+        try:
+            missing = {EVENTS_TOPIC, REJECTED_TOPIC} - set(admin.list_topics(timeout=5).topics)
+            replication = 1 if settings.has_own_broker else -1
+            topics = [NewTopic(name, settings.kafka_partitions, replication) for name in missing]
+            for future in admin.create_topics(topics).values() if topics else ():
+                future.result()
+        except KafkaException as error:
+            if time.monotonic() > deadline:
+                raise StackError(f"The topics could not be made on {settings.kafka}: {error}.") from error
+            time.sleep(0.3)
+        else:
+            return
+
+
+def _admin(bootstrap: str) -> AdminClient:
+    # log_level 2: the client would otherwise report every refused connection of a broker that is still starting.
+    return AdminClient({"bootstrap.servers": bootstrap, "log_level": 2, "socket.connection.setup.timeout.ms": 2000})

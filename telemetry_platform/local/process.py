@@ -1,0 +1,145 @@
+"""Processes that outlive the command that started them: started, recognised, measured, ended."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+PROC = Path("/proc")
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is remembered of a started process: enough to know it again when its pid is reused."""
+
+    pid: int
+    started: str
+
+
+def start(
+    command: Sequence[str], *, log: Path, record: Path, environment: Mapping[str, str], folder: Path
+) -> subprocess.Popen[bytes]:
+    """Start `command` in a process group of its own, output to `log`, and write its record."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    record.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=dict(environment),
+            cwd=folder,
+            start_new_session=True,
+        )
+    draft = record.with_suffix(".new")
+    draft.write_text(json.dumps(asdict(Record(process.pid, start_mark(process.pid)))))
+    draft.replace(record)
+    return process
+
+
+def read_record(path: Path) -> Record | None:
+    """Read a process's record; None when there is none or it was half written."""
+    try:
+        return Record(**json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def is_alive(record: Record | None) -> bool:
+    """Whether the very process of the record still runs; a zombie does not."""
+    return record is not None and start_mark(record.pid) == record.started != ""
+
+
+def start_mark(pid: int) -> str:
+    """When a process started, in whatever form the system says it; empty when it does not run."""
+    if PROC.exists():
+        fields = _stat(pid)
+        return "" if fields is None or fields[0] == "Z" else fields[19]
+    said = subprocess.run(["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    state = said.stdout.strip()
+    return "" if not state or state.startswith("Z") else state.split(None, 1)[1]
+
+
+def group_cpu_seconds(group: int) -> float:
+    """User and system seconds of all processes of a group and their ended children; 0 without /proc."""
+    if not PROC.exists():
+        return 0.0
+    ticks = 0
+    for entry in PROC.iterdir():
+        fields = _stat(int(entry.name)) if entry.name.isdigit() else None
+        if fields is not None and int(fields[2]) == group:
+            ticks += sum(int(value) for value in fields[11:15])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def end(record: Record, *, grace_seconds: float) -> None:
+    """Ask the leader to end, wait, then end its whole group: a JVM must not outlive its driver."""
+    with suppress(ProcessLookupError):
+        if is_alive(record):
+            os.kill(record.pid, signal.SIGTERM)
+    deadline = time.monotonic() + grace_seconds
+    while is_alive(record) and time.monotonic() < deadline:
+        _reap(record.pid)
+        time.sleep(0.05)
+    # Only a group that was this record's: its members keep the number from being given away.
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(record.pid, signal.SIGKILL)
+    _reap(record.pid)
+
+
+def _reap(pid: int) -> None:
+    """Collect the exit status when the process is our own child."""
+    with suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
+
+
+def port_is_free(port: int) -> bool:
+    """Whether nothing listens on a loopback port."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def listener_of(port: int) -> str:
+    """Pid and command of the process that listens on `port`, where the system tells; else empty."""
+    inode = _listening_inode(port)
+    if inode is None:
+        return ""
+    for entry in PROC.iterdir():
+        if not entry.name.isdigit():
+            continue
+        with suppress(OSError):
+            for handle in (entry / "fd").iterdir():
+                if str(handle.readlink()) == f"socket:[{inode}]":
+                    command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                    return f"pid {entry.name}: {command[:120].strip()}"
+    return ""
+
+
+def _listening_inode(port: int) -> str | None:
+    for table in ("tcp", "tcp6"):
+        with suppress(OSError):
+            for line in (PROC / "net" / table).read_text().splitlines()[1:]:
+                fields = line.split()
+                if fields[3] == "0A" and int(fields[1].rsplit(":", 1)[1], 16) == port:
+                    return fields[9]
+    return None
+
+
+def _stat(pid: int) -> list[str] | None:
+    """Fields of /proc/<pid>/stat after the command's name, which may hold spaces: state first."""
+    try:
+        return (PROC / str(pid) / "stat").read_text().rsplit(")", 1)[1].split()
+    except (OSError, IndexError):
+        return None

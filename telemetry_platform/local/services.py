@@ -1,0 +1,147 @@
+"""The processes of the local stack: how each is run, where it listens, how one knows that it works."""
+
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from telemetry_platform.local import broker, process
+from telemetry_platform.settings import PROJECT_ROOT, Settings, process_environment
+
+HEALTH_SECONDS = 2
+
+
+@dataclass(frozen=True)
+class Service:
+    """One process: `ports` maps each port it listens on to the setting that changes it."""
+
+    name: str
+    command: Callable[[], list[str]]
+    ports: dict[int, str]
+    url: str
+    is_healthy: Callable[[], bool]
+    needs_broker: bool = False
+    grace_seconds: float = 15
+
+
+def services(settings: Settings, without: frozenset[str] = frozenset()) -> list[Service]:
+    """Services of these settings, in the order they end; what points elsewhere is not run."""
+    chosen = [_collector(settings), _bronze(settings), _dagster(settings)]
+    if settings.warehouse.is_stand_in:
+        chosen.append(_warehouse(settings))
+    if settings.has_own_broker:
+        chosen.append(_broker(settings))
+    return [service for service in chosen if service.name not in without]
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """Environment of every child: the home as resolved here, and the Python that runs this."""
+    return process_environment(
+        TELEMETRY_HOME=str(settings.home),
+        PYSPARK_PYTHON=sys.executable,
+        SPARK_LOCAL_IP="127.0.0.1",
+        DAGSTER_HOME=str(settings.dagster_home),
+        DAGSTER_DISABLE_TELEMETRY="1",
+        PYTHONUNBUFFERED="1",
+    )
+
+
+def prepare_dagster_home(settings: Settings) -> Path:
+    """Render the repository's dagster.yaml with its paths under the home; returns the folder for DAGSTER_HOME."""
+    settings.dagster_home.mkdir(parents=True, exist_ok=True)
+    rendered = (PROJECT_ROOT / "dagster.yaml").read_text().replace(" .telemetry/", f" {settings.home}/")
+    target = settings.dagster_home / "dagster.yaml"
+    if not target.exists() or target.read_text() != rendered:
+        target.write_text(rendered)
+    return settings.dagster_home
+
+
+def _broker(settings: Settings) -> Service:
+    return Service(
+        name="broker",
+        command=lambda: broker.prepare_broker(settings),
+        ports={
+            settings.kafka_port: "TELEMETRY_KAFKA_PORT",
+            settings.kafka_controller_port: "TELEMETRY_KAFKA_CONTROLLER_PORT",
+        },
+        url=f"kafka://127.0.0.1:{settings.kafka_port}",
+        is_healthy=lambda: not process.port_is_free(settings.kafka_port) and broker.answers(settings.kafka),
+    )
+
+
+def _warehouse(settings: Settings) -> Service:
+    url = f"http://127.0.0.1:{settings.warehouse_port}"
+    module = "telemetry_platform.local.snowflake_stand_in"
+    data = settings.home / "warehouse"
+    return Service(
+        name="warehouse",
+        command=lambda: [
+            *_python(module),
+            "--port",
+            str(settings.warehouse_port),
+            "--data",
+            str(data),
+        ],
+        ports={settings.warehouse_port: "TELEMETRY_WAREHOUSE_PORT"},
+        url=url,
+        # Fakesnow has no health page: any answer of its HTTP server will do.
+        is_healthy=lambda: _http_status(url) is not None,
+    )
+
+
+def _collector(settings: Settings) -> Service:
+    return Service(
+        name="collector",
+        command=lambda: _python("telemetry_platform.collector"),
+        ports={settings.collector_port: "TELEMETRY_COLLECTOR_PORT"},
+        url=settings.collector_url,
+        is_healthy=lambda: _http_status(f"{settings.collector_url}/readyz") == 200,
+        needs_broker=True,
+    )
+
+
+def _bronze(settings: Settings) -> Service:
+    url = f"http://127.0.0.1:{settings.bronze_metrics_port}/metrics"
+    return Service(
+        name="bronze",
+        command=lambda: _python("streaming.bronze_events"),
+        ports={settings.bronze_metrics_port: "TELEMETRY_BRONZE_METRICS_PORT"},
+        url=url,
+        is_healthy=lambda: _http_status(url) == 200,
+        needs_broker=True,
+        grace_seconds=30,
+    )
+
+
+def _dagster(settings: Settings) -> Service:
+    def command() -> list[str]:
+        prepare_dagster_home(settings)
+        program = str(Path(sys.executable).with_name("dagster"))
+        where = ["-h", "127.0.0.1", "-p", str(settings.dagster_port)]
+        return [program, "dev", *where, "-w", str(PROJECT_ROOT / "workspace.yaml")]
+
+    return Service(
+        name="dagster",
+        command=command,
+        ports={settings.dagster_port: "TELEMETRY_DAGSTER_PORT"},
+        url=settings.dagster_url,
+        is_healthy=lambda: _http_status(f"{settings.dagster_url}/server_info") == 200,
+        grace_seconds=30,
+    )
+
+
+def _python(module: str) -> list[str]:
+    return [sys.executable, "-m", module]
+
+
+def _http_status(url: str) -> int | None:
+    """Status of a GET, or None when nothing answers in time."""
+    try:
+        with urllib.request.urlopen(url, timeout=HEALTH_SECONDS) as answer:  # noqa: S310 - loopback, from settings
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
+    except OSError:
+        return None

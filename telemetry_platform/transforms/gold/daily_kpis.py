@@ -1,0 +1,193 @@
+"""Snapshots, player days and sessions to `gold.daily_kpis`: the daily sheet of every game."""
+
+from datetime import date
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import Window as Over
+from pyspark.sql import functions as sf
+
+from telemetry_platform.contracts.tables.daily_kpis import DAILY_KPIS
+
+TRAILING_DAYS = 30
+
+_SEGMENTS = ("platform", "country", "build_version")
+_MONEY = ("iap_revenue", "iap_revenue_unverified", "refunds", "ad_revenue", "revenue")
+
+
+def to_daily_kpis(
+    snapshots: DataFrame,
+    player_days: DataFrame,
+    sessions: DataFrame,
+    *,
+    start: date,
+    end: date,
+    closed_through: date,
+) -> DataFrame:
+    """Return the KPIs of the days [start, end), per game and segment value.
+
+    `snapshots` and `sessions` hold the days of the range, `player_days` the 29 days before it too. A
+    player counts in one value of each segment a day: that of the last active day up to it. A game has
+    its all row on every day since its first player, also when nobody played; other segment values have
+    a row while anything in it differs from 0.
+    """
+    facts = (
+        _states(snapshots)
+        .unionByName(_spending(player_days), allowMissingColumns=True)
+        .unionByName(_sessions(sessions), allowMissingColumns=True)
+    )
+    in_range = (sf.col("event_date") >= sf.lit(start)) & (sf.col("event_date") < sf.lit(end))
+    kpis = (
+        _with_player_context(facts)
+        .where(in_range)
+        .withColumn("s", sf.explode(_segments()))
+        .groupBy("event_date", "game_id", sf.col("s.segment"), sf.col("s.segment_value"))
+        .agg(*_counts(), *_sums(), *_session_lengths())
+    )
+    return (
+        _with_ratios(kpis)
+        .where((sf.col("segment") == "all") | _has_anything())
+        .withColumn("is_closed", sf.col("event_date") <= sf.lit(closed_through))
+        .select(*DAILY_KPIS.schema.fieldNames())
+    )
+
+
+def _states(snapshots: DataFrame) -> DataFrame:
+    """Return a row per player and day with what the activity bitmap says."""
+    last = sf.col("activity_last_91")
+    played_today = _played(last, 1)
+    played_yesterday = sf.substring(last, 2, 1) == "1"
+    is_first_day = sf.col("first_seen_date") == sf.col("snapshot_date")
+    is_new = played_today & sf.coalesce(is_first_day, sf.lit(False))
+    flags = {
+        "dau": played_today,
+        "wau": _played(last, 7),
+        "mau_30d": _played(last, TRAILING_DAYS),
+        "mau_calendar": _played(last, sf.dayofmonth("snapshot_date")),
+        "new_players": is_new,
+        "returning_players": played_today & played_yesterday,
+        "resurrected_players": played_today & ~played_yesterday & ~is_new,
+        "dormant_players": ~played_today & played_yesterday,
+        "new_payers": sf.coalesce(sf.col("first_purchase_date") == sf.col("snapshot_date"), sf.lit(False)),
+    }
+    return snapshots.select(
+        sf.col("snapshot_date").alias("event_date"),
+        "game_id",
+        "player_id",
+        sf.lit(True).alias("is_state"),
+        sf.struct(*(sf.col(f"last_{name}").alias(name) for name in _SEGMENTS)).alias("values"),
+        *(flag.alias(name) for name, flag in flags.items()),
+    )
+
+
+def _played(bitmap: Column, days: int | Column) -> Column:
+    return sf.contains(sf.left(bitmap, sf.lit(days) if isinstance(days, int) else days), sf.lit("1"))
+
+
+def _spending(player_days: DataFrame) -> DataFrame:
+    return player_days.withColumn("revenue", sf.col("iap_revenue") + sf.col("ad_revenue")).select(
+        "event_date",
+        "game_id",
+        "player_id",
+        *(sf.col(name).cast("decimal(18,6)").alias(name) for name in _MONEY),
+        sf.col("purchase_count").alias("purchases"),
+    )
+
+
+def _sessions(sessions: DataFrame) -> DataFrame:
+    return sessions.select(
+        sf.col("session_date").alias("event_date"),
+        "game_id",
+        "player_id",
+        (sf.unix_micros("ended_ts") - sf.unix_micros("started_ts")).alias("session_micros"),
+    )
+
+
+def _with_player_context(facts: DataFrame) -> DataFrame:
+    """Add each player's segment values of the day to all rows, and trailing money to the state rows.
+
+    All rows of a player meet in one sort, which costs less than joining the three tables.
+    """
+    by_day = Over.partitionBy("game_id", "player_id").orderBy(sf.unix_date("event_date"))
+    same_day = by_day.rangeBetween(0, 0)
+    trailing = by_day.rangeBetween(-(TRAILING_DAYS - 1), 0)
+    is_state = sf.coalesce("is_state", sf.lit(False))
+    return facts.withColumns(
+        {
+            "values": sf.max("values").over(same_day),
+            "revenue_30d": sf.when(is_state, sf.sum("revenue").over(trailing)),
+            "iap_revenue_30d": sf.when(is_state, sf.sum("iap_revenue").over(trailing)),
+            "is_payer_30d": is_state & (sf.coalesce(sf.sum("purchases").over(trailing), sf.lit(0)) > 0),
+        }
+    )
+
+
+def _segments() -> Column:
+    values = {"all": sf.lit("all")} | {
+        name: sf.coalesce(sf.col(f"values.{name}"), sf.lit("unknown")) for name in _SEGMENTS
+    }
+    return sf.array(
+        *(
+            sf.struct(sf.lit(segment).alias("segment"), value.alias("segment_value"))
+            for segment, value in values.items()
+        )
+    )
+
+
+def _counts() -> list[Column]:
+    flags = (
+        *("dau", "wau", "mau_30d", "mau_calendar"),
+        *("new_players", "returning_players", "resurrected_players", "dormant_players", "new_payers"),
+    )
+    return [
+        *(sf.count_if(name).alias(name) for name in flags),
+        sf.count("session_micros").alias("sessions"),
+        sf.count_if(sf.col("purchases") > 0).alias("payers"),
+        sf.count_if("is_payer_30d").alias("payers_30d"),
+    ]
+
+
+def _sums() -> list[Column]:
+    return [
+        *(sf.coalesce(sf.sum(name), sf.lit(0)).alias(name) for name in (*_MONEY, "purchases")),
+        sf.sum("revenue_30d").alias("revenue_30d"),
+        sf.sum("iap_revenue_30d").alias("iap_revenue_30d"),
+    ]
+
+
+def _session_lengths() -> list[Column]:
+    micros = sf.col("session_micros")
+    total = sf.sum(micros)
+    return [
+        (sf.coalesce(total, sf.lit(0)) / sf.lit(1e6)).alias("playtime_seconds"),
+        (total / sf.count(micros) / sf.lit(1e6)).alias("session_seconds_mean"),
+        (sf.percentile(micros, 0.5) / sf.lit(1e6)).alias("session_seconds_median"),
+        (sf.percentile(micros, 0.9) / sf.lit(1e6)).alias("session_seconds_p90"),
+    ]
+
+
+def _with_ratios(kpis: DataFrame) -> DataFrame:
+    ratios = {
+        "sessions_per_dau": ("sessions", "dau"),
+        "payer_share": ("payers", "dau"),
+        "arpdau": ("revenue", "dau"),
+        "arpu_30d": ("revenue_30d", "mau_30d"),
+        "arppu_30d": ("iap_revenue_30d", "payers_30d"),
+    }
+    # On a day on which nobody played every ratio of the day is NULL, stickiness too.
+    stickiness = sf.when(sf.col("dau") > 0, _ratio("dau", "mau_30d"))
+    return kpis.withColumns({"stickiness": stickiness} | {name: _ratio(*parts) for name, parts in ratios.items()})
+
+
+def _ratio(above: str, below: str) -> Column:
+    return sf.when(sf.col(below) > 0, sf.coalesce(above, sf.lit(0)).cast("double") / sf.col(below))
+
+
+def _has_anything() -> Column:
+    return (
+        (sf.col("mau_30d") > 0)
+        | (sf.col("mau_calendar") > 0)
+        | (sf.col("sessions") > 0)
+        | (sf.col("purchases") > 0)
+        | (sf.col("refunds") != 0)
+        | (sf.col("revenue") != 0)
+    )

@@ -1,0 +1,104 @@
+"""Events and sessions to `silver.player_days`: what a player did on a day."""
+
+from datetime import date, timedelta
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as sf
+
+from telemetry_platform.contracts.tables.player_days import PLAYER_DAYS
+from telemetry_platform.transforms.money import RATE_DAYS, to_money
+from telemetry_platform.transforms.silver.sessions import counts_as_activity
+
+_PLAYER_DAY = ("event_date", "game_id", "player_id")
+_LAST_VALUES = ("platform", "country", "build_version")
+
+
+def to_player_days(events: DataFrame, sessions: DataFrame, rates: DataFrame, *, start: date, end: date) -> DataFrame:
+    """Return one row per player and day of [start, end) with any event that is not excluded.
+
+    `events` may reach further back than `start`: a transaction that is delivered again counts on its
+    first day, as far back as the events go.
+    """
+    relevant_rates = rates.where(
+        (sf.col("rate_date") >= sf.lit(start - timedelta(days=RATE_DAYS))) & (sf.col("rate_date") < sf.lit(end))
+    )
+    facts = (
+        _activity(events)
+        .unionByName(_playtime(sessions), allowMissingColumns=True)
+        .unionByName(_money(events, relevant_rates), allowMissingColumns=True)
+        .where((sf.col("event_date") >= sf.lit(start)) & (sf.col("event_date") < sf.lit(end)))
+    )
+    return (
+        facts.groupBy(*_PLAYER_DAY)
+        .agg(*_totals())
+        .select("*", "last_values.*")
+        .select(*PLAYER_DAYS.schema.fieldNames())
+    )
+
+
+def _activity(events: DataFrame) -> DataFrame:
+    """Return a row per event that is not excluded."""
+    values = sf.struct("event_ts", "event_id", *_LAST_VALUES)
+    return events.where(~sf.col("is_excluded")).select(
+        *_PLAYER_DAY,
+        counts_as_activity().alias("is_active"),
+        sf.lit(1).alias("event_count"),
+        *(_is_named(name).alias(name) for name in ("install", "ad_impression", "level_completed", "level_failed")),
+        values.alias("last_values"),
+    )
+
+
+def _is_named(name: str) -> Column:
+    return (sf.col("event_name") == name).cast("int")
+
+
+def _playtime(sessions: DataFrame) -> DataFrame:
+    """Return a row per session; whole microseconds, so that sums do not depend on their order."""
+    return sessions.select(
+        sf.col("session_date").alias("event_date"),
+        "game_id",
+        "player_id",
+        sf.lit(1).alias("session_count"),
+        (sf.unix_micros("ended_ts") - sf.unix_micros("started_ts")).alias("playtime_micros"),
+    )
+
+
+def _money(events: DataFrame, rates: DataFrame) -> DataFrame:
+    """Return a row per counted purchase, refund and ad impression, with its amount where it belongs."""
+    amount = sf.col("amount")
+    is_purchase = sf.col("kind") == "purchase"
+    return to_money(events, rates).select(
+        *_PLAYER_DAY,
+        is_purchase.cast("int").alias("purchase_count"),
+        sf.when(is_purchase, amount).alias("purchased"),
+        sf.when(is_purchase & (sf.col("receipt_status") == "unverified"), amount).alias("unverified"),
+        sf.when(sf.col("kind") == "refund", amount).alias("refunded"),
+        sf.when(sf.col("kind") == "ad", amount).alias("ads"),
+    )
+
+
+def _totals() -> list[Column]:
+    totals = {
+        "has_install": _sum("install") > 0,
+        "session_count": _sum("session_count"),
+        "playtime_seconds": _sum("playtime_micros") / sf.lit(1e6),
+        "event_count": _sum("event_count"),
+        "purchase_count": _sum("purchase_count"),
+        "iap_revenue": _sum("purchased") - _sum("refunded"),
+        "iap_revenue_unverified": _sum("unverified"),
+        "refunds": _sum("refunded"),
+        "ad_revenue": _sum("ads"),
+        "ad_impressions": _sum("ad_impression"),
+        "levels_completed": _sum("level_completed"),
+        "levels_failed": _sum("level_failed"),
+    }
+    return [
+        sf.coalesce(sf.bool_or("is_active"), sf.lit(False)).alias("is_active"),
+        *(total.alias(name) for name, total in totals.items()),
+        # The struct begins with event_ts: the greatest one is the last event's.
+        sf.max("last_values").alias("last_values"),
+    ]
+
+
+def _sum(name: str) -> Column:
+    return sf.coalesce(sf.sum(name), sf.lit(0))
