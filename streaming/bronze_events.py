@@ -144,7 +144,7 @@ def main() -> int:
         spark = build_session(settings, "stream", app_name="bronze_events")
         query = start_query(spark, settings, once=once)
         if not once:
-            start_http_server(settings.bronze_metrics_port, addr="127.0.0.1")
+            start_http_server(settings.bronze_metrics_port, addr=settings.bronze_metrics_host)
         log.info("event=started kafka=%s lake=%s once=%s", settings.kafka, settings.lake, once)
         watch(query, stop)
     except TelemetryError as error:

@@ -16,10 +16,12 @@ PROJECT_ROOT = Path(__file__).resolve().parent.parent
 EVENTS_TOPIC = "telemetry.events.v1"
 REJECTED_TOPIC = "telemetry.rejected.v1"
 
+STAND_IN_ACCOUNT = "stand_in"
+
 
 @dataclass(frozen=True)
 class WarehouseSettings:
-    """Where Snowflake is: the account, or the stand-in when `host` is a loopback address."""
+    """Where Snowflake is: the account, or the stand-in when no account is set."""
 
     account: str
     user: str
@@ -34,8 +36,8 @@ class WarehouseSettings:
 
     @property
     def is_stand_in(self) -> bool:
-        """Whether the address is the local stand-in's."""
-        return self.host in {"127.0.0.1", "localhost"}
+        """Whether this is the stand-in, on this machine or, in containers, on another host."""
+        return self.account == STAND_IN_ACCOUNT
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class Settings:
     collector_port: int
     warehouse_port: int
     dagster_port: int
+    bronze_metrics_host: str
     bronze_metrics_port: int
     bronze_batch_records: int
     lateness_horizon_days: int
@@ -132,6 +135,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         collector_port=_port(environment, "TELEMETRY_COLLECTOR_PORT", 8080),
         warehouse_port=warehouse_port,
         dagster_port=_port(environment, "TELEMETRY_DAGSTER_PORT", 3000),
+        bronze_metrics_host=environment.get("TELEMETRY_BRONZE_METRICS_HOST", "127.0.0.1"),
         bronze_metrics_port=_port(environment, "TELEMETRY_BRONZE_METRICS_PORT", 9108),
         bronze_batch_records=_whole(environment, "TELEMETRY_BRONZE_BATCH_RECORDS", 500_000),
         lateness_horizon_days=_whole(environment, "TELEMETRY_LATENESS_HORIZON_DAYS", 30),
@@ -158,14 +162,14 @@ def _warehouse(environment: Mapping[str, str], port: int) -> WarehouseSettings:
     account = environment.get("SNOWFLAKE_ACCOUNT")
     if account is None:
         return WarehouseSettings(
-            account="stand_in",
+            account=STAND_IN_ACCOUNT,
             user="telemetry",
-            password="stand-in",  # noqa: S106 - the stand-in listens on loopback and checks no password
+            password="stand-in",  # noqa: S106 - the stand-in checks no password and is never published
             private_key_path=None,
             role=None,
             compute_warehouse=None,
             database=environment.get("SNOWFLAKE_DATABASE", "TELEMETRY"),
-            host="127.0.0.1",
+            host=environment.get("TELEMETRY_WAREHOUSE_HOST", "127.0.0.1"),
             port=port,
             protocol="http",
         )

@@ -143,6 +143,9 @@ def _print_stages(watch: Stopwatch) -> None:
     for name, wall, cpu in watch.stages:
         table.add_row(name, f"{wall:.1f}", f"{cpu:.1f}")
     table.add_row(
-        "Total", f"{sum(row[1] for row in watch.stages):.1f}", f"{sum(row[2] for row in watch.stages):.1f}", style="bold"
+        "Total",
+        f"{sum(row[1] for row in watch.stages):.1f}",
+        f"{sum(row[2] for row in watch.stages):.1f}",
+        style="bold",
     )
     console.print(table)

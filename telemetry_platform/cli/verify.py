@@ -58,7 +58,9 @@ def compare(settings: Settings) -> Verdict:
     today = datetime.now(UTC).date()
     truth = expected_kpis(settings, through=today)
     if not truth:
-        raise VerificationError("There is no truth to compare with: run `telemetry simulate` or `telemetry demo` first.")
+        raise VerificationError(
+            "There is no truth to compare with: run `telemetry simulate` or `telemetry demo` first."
+        )
     statement = "SELECT * FROM gold.daily_kpis WHERE segment = 'all'"
     compared, differences = 0, []
     for where, (columns, rows) in (

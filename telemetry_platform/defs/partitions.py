@@ -8,9 +8,7 @@ from telemetry_platform.lake.window import Window
 from telemetry_platform.settings import current_settings
 
 # end_offset: today is a partition too, refreshed during the day and closed after it.
-daily = dg.DailyPartitionsDefinition(
-    start_date=current_settings().start_date.isoformat(), timezone="UTC", end_offset=1
-)
+daily = dg.DailyPartitionsDefinition(start_date=current_settings().start_date.isoformat(), timezone="UTC", end_offset=1)
 
 # One run for a whole range: a daily run would pay for Spark's start once a day.
 whole_range = dg.BackfillPolicy.single_run()

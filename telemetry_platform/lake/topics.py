@@ -22,6 +22,8 @@ def end_offsets(bootstrap: str, topics: tuple[str, ...] = (EVENTS_TOPIC, REJECTE
             }
         return ends
     except KafkaException as error:
-        raise LakeError(f"Kafka at {bootstrap} does not answer: {error}. `telemetry up` starts the local one.") from error
+        raise LakeError(
+            f"Kafka at {bootstrap} does not answer: {error}. `telemetry up` starts the local one."
+        ) from error
     finally:
         consumer.close()

@@ -26,9 +26,7 @@ def _is_daemon(entry: Path) -> bool:
 
 def _uses_storage(entry: Path, settings: Settings) -> bool:
     """By DAGSTER_HOME, or, without one, by the dagster.yaml of the folder it runs in."""
-    variables = dict(
-        line.split(b"=", 1) for line in (entry / "environ").read_bytes().split(b"\0") if b"=" in line
-    )
+    variables = dict(line.split(b"=", 1) for line in (entry / "environ").read_bytes().split(b"\0") if b"=" in line)
     home = variables.get(b"DAGSTER_HOME")
     if home:
         return Path(home.decode()) == settings.dagster_home

@@ -34,7 +34,7 @@ def _with_times(decoded: DataFrame, is_rejected: Column) -> DataFrame:
     A trusted producer that writes to the topic itself stamps nothing: the record's timestamp is then
     the received time, and the event time follows metrics.md.
     """
-    is_trusted = sf.col("e.source").isin(*TRUSTED_SOURCES)
+    is_trusted = sf.coalesce(sf.col("e.source").isin(*TRUSTED_SOURCES), sf.lit(False))
     received = sf.when(is_rejected, sf.coalesce(_header("received_ts").cast("timestamp"), "timestamp")).otherwise(
         sf.when(is_trusted, sf.coalesce("e.received_ts", "timestamp")).otherwise(sf.col("timestamp"))
     )
@@ -65,7 +65,7 @@ def _with_errors(timed: DataFrame, is_rejected: Column, lateness_horizon_days: i
         sf.when(sf.col("is_trusted") & sf.col("e.event_ts").isNull(), sf.lit("event_ts")),
     )
     horizon_micros = lateness_horizon_days * 86_400_000_000
-    is_direct_and_late = ~sf.coalesce("is_trusted", sf.lit(False)) & (
+    is_direct_and_late = ~sf.col("is_trusted") & (
         sf.unix_micros("event_time") < sf.unix_micros("received") - horizon_micros
     )
     return (

@@ -35,7 +35,9 @@ def environment(stack_settings: Settings, tmp_path_factory: pytest.TempPathFacto
 
 
 def produce(bootstrap: str, count: int) -> None:
-    AdminClient({"bootstrap.servers": bootstrap}).create_topics([NewTopic(EVENTS_TOPIC, 4), NewTopic(REJECTED_TOPIC, 4)])
+    AdminClient({"bootstrap.servers": bootstrap}).create_topics(
+        [NewTopic(EVENTS_TOPIC, 4), NewTopic(REJECTED_TOPIC, 4)]
+    )
     producer = Producer({"bootstrap.servers": bootstrap, "enable.idempotence": True})
     for number in range(count):
         event = {

@@ -9,9 +9,7 @@ from telemetry_platform.transforms.silver.events import to_events
 
 
 @table_asset("silver.events", deps=[dg.AssetDep(["bronze", "events"])])
-def silver_events(
-    context: dg.AssetExecutionContext, lake: LakeResource, games: GamesResource
-) -> dg.MaterializeResult:
+def silver_events(context: dg.AssetExecutionContext, lake: LakeResource, games: GamesResource) -> dg.MaterializeResult:
     """Accepted events, once each."""
     window = window_of(context)
     opened = lake.open()

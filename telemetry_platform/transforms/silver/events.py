@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import date
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, WindowSpec
 from pyspark.sql import Window as Over
 from pyspark.sql import functions as sf
 
@@ -74,7 +74,7 @@ def is_excluded(games: Mapping[str, Game]) -> Column:
     return excluded
 
 
-def _by_delivery() -> Over:
+def _by_delivery() -> WindowSpec:
     return Over.partitionBy("game_id", "event_id").orderBy(
         "received_ts", "kafka_topic", "kafka_partition", "kafka_offset"
     )

@@ -1,0 +1,30 @@
+"""Run the collector: `python -m telemetry_platform.collector`."""
+
+import logging
+
+import uvicorn
+
+from telemetry_platform.collector.app import Collector
+from telemetry_platform.collector.producer import EventProducer
+from telemetry_platform.settings import current_settings
+
+DRAIN_SECONDS = 12
+
+
+def main() -> None:
+    """Serve until SIGTERM, then finish what was begun."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    settings = current_settings()
+    uvicorn.run(
+        Collector(settings, EventProducer(settings.kafka)),
+        host=settings.collector_host,
+        port=settings.collector_port,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+        server_header=False,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""Row rules of each table as pandera models; `rules.py` compiles them into Spark columns.
+
+Fields not named here are bound by the contract's types alone.
+"""
+
+import pandera.pyspark as pa
+import pyspark.sql.types as t
+
+MONEY = t.DecimalType(18, 6)
+
+
+class SilverEvents(pa.DataFrameModel):
+    """Rules of `silver.events`."""
+
+    event_id: t.StringType() = pa.Field(nullable=False)  # type: ignore[valid-type]
+    event_name: t.StringType() = pa.Field(nullable=False)  # type: ignore[valid-type]
+    event_version: t.IntegerType() = pa.Field(ge=1, nullable=False)  # type: ignore[valid-type]
+    player_id: t.StringType() = pa.Field(nullable=False)  # type: ignore[valid-type]
+    event_ts: t.TimestampType() = pa.Field(nullable=False)  # type: ignore[valid-type]
+    received_ts: t.TimestampType() = pa.Field(nullable=False)  # type: ignore[valid-type]
+    properties: t.StringType() = pa.Field(nullable=False)  # type: ignore[valid-type]
+    arrival: t.StringType() = pa.Field(isin=["on_time", "late", "imported"], nullable=False)  # type: ignore[valid-type]
+    is_excluded: t.BooleanType() = pa.Field(nullable=False)  # type: ignore[valid-type]
+
+
+class SilverSessions(pa.DataFrameModel):
+    """Rules of `silver.sessions`."""
+
+    session_key: t.StringType() = pa.Field(nullable=False)  # type: ignore[valid-type]
+    player_id: t.StringType() = pa.Field(nullable=False)  # type: ignore[valid-type]
+    duration_seconds: t.DoubleType() = pa.Field(ge=0, nullable=False)  # type: ignore[valid-type]
+    event_count: t.LongType() = pa.Field(ge=1, nullable=False)  # type: ignore[valid-type]
+    is_truncated: t.BooleanType() = pa.Field(nullable=False)  # type: ignore[valid-type]
+
+
+class SilverPlayerDays(pa.DataFrameModel):
+    """Rules of `silver.player_days`."""
+
+    player_id: t.StringType() = pa.Field(nullable=False)  # type: ignore[valid-type]
+    session_count: t.LongType() = pa.Field(ge=0, nullable=False)  # type: ignore[valid-type]
+    playtime_seconds: t.DoubleType() = pa.Field(ge=0, nullable=False)  # type: ignore[valid-type]
+    event_count: t.LongType() = pa.Field(ge=0, nullable=False)  # type: ignore[valid-type]
+    purchase_count: t.LongType() = pa.Field(ge=0, nullable=False)  # type: ignore[valid-type]
+    iap_revenue: MONEY = pa.Field(nullable=False)  # type: ignore[valid-type]
+    ad_revenue: MONEY = pa.Field(ge=0, nullable=False)  # type: ignore[valid-type]
+
+
+class GoldPlayerSnapshots(pa.DataFrameModel):
+    """Rules of `gold.player_snapshots`."""
+
+    player_id: t.StringType() = pa.Field(nullable=False)  # type: ignore[valid-type]
+    active_days: t.LongType() = pa.Field(ge=0, nullable=False)  # type: ignore[valid-type]
+    lifetime_purchases: t.LongType() = pa.Field(ge=0, nullable=False)  # type: ignore[valid-type]
+    lifetime_revenue: MONEY = pa.Field(nullable=False)  # type: ignore[valid-type]
+
+
+class GoldDailyKpis(pa.DataFrameModel):
+    """Rules of `gold.daily_kpis`."""
+
+    segment: t.StringType() = pa.Field(  # type: ignore[valid-type]
+        isin=["all", "platform", "country", "build_version"], nullable=False
+    )
+    dau: t.LongType() = pa.Field(ge=0, nullable=False)  # type: ignore[valid-type]
+    stickiness: t.DoubleType() = pa.Field(ge=0, le=1, nullable=True)  # type: ignore[valid-type]
+    payer_share: t.DoubleType() = pa.Field(ge=0, nullable=True)  # type: ignore[valid-type]
+    revenue: MONEY = pa.Field(nullable=False)  # type: ignore[valid-type]
+    is_closed: t.BooleanType() = pa.Field(nullable=False)  # type: ignore[valid-type]
+
+
+MODELS: dict[str, type[pa.DataFrameModel]] = {
+    "silver.events": SilverEvents,
+    "silver.sessions": SilverSessions,
+    "silver.player_days": SilverPlayerDays,
+    "gold.player_snapshots": GoldPlayerSnapshots,
+    "gold.daily_kpis": GoldDailyKpis,
+}
