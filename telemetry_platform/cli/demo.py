@@ -2,7 +2,7 @@
 
 import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -83,7 +83,7 @@ def demo(
 
 
 @contextmanager
-def _bar(unit: str) -> Iterator[stack.Report]:
+def _bar(unit: str) -> Iterator[Callable[[int, int], None]]:
     columns = (TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=errors) as progress:
         task = progress.add_task(unit, total=None)

@@ -1,7 +1,6 @@
 """`telemetry materialize`."""
 
 import json
-import logging
 import os
 import time
 from datetime import UTC, date, datetime
@@ -55,9 +54,6 @@ def run(settings: Settings, window: Window, select: str | None = None) -> tuple[
     os.environ["DAGSTER_HOME"] = str(home)
     from telemetry_platform.defs import launch  # importing Dagster takes seconds: only where it is used
 
-    # Dagster prints its whole event log to stderr at DEBUG; the UI shows it better.
-    logging.getLogger("dagster").setLevel(logging.DEBUG)
-    logging.getLogger("dagster").propagate = False
     assets = launch.chosen_assets(select)
     seconds: dict[str, float] = {}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

@@ -63,7 +63,7 @@ def ask_lake(settings: Settings, statement: str) -> tuple[list[str], Rows]:
             stage, short = name.split(".")
             connection.register(f"{stage}__{short}", table.to_pyarrow_dataset())
             connection.execute(f"CREATE SCHEMA IF NOT EXISTS {stage}")
-            connection.execute(f"CREATE VIEW {stage}.{short} AS SELECT * FROM {stage}__{short}")  # noqa: S608
+            connection.execute(f"CREATE VIEW {stage}.{short} AS SELECT * FROM {stage}__{short}")
         try:
             result = connection.execute(statement)
         except duckdb.Error as error:

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Iterable
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -78,7 +77,7 @@ class EventProducer:
             for key, value in decoded.records:
                 self._producer.produce(EVENTS_TOPIC, value, key, on_delivery=pending.delivered)
             for reject in decoded.rejects:
-                headers = list(_headers(reject, rules))
+                headers = _headers(reject, rules)
                 self._producer.produce(
                     REJECTED_TOPIC, reject.raw, rules.game_id, headers=headers, on_delivery=pending.delivered
                 )
@@ -112,7 +111,7 @@ class EventProducer:
         log.info("event=producer_closed unacknowledged=%d", left)
 
 
-def _headers(reject: Reject, rules: Rules) -> Iterable[tuple[str, bytes]]:
+def _headers(reject: Reject, rules: Rules) -> list[tuple[str, str | bytes | None]]:
     values = {
         "game_id": rules.game_id,
         "received_ts": rfc3339(rules.received),
@@ -122,7 +121,7 @@ def _headers(reject: Reject, rules: Rules) -> Iterable[tuple[str, bytes]]:
         "event_id": reject.event_id,
         "event_name": reject.event_name,
     }
-    return ((name, value.encode()) for name, value in values.items() if value is not None)
+    return [(name, value.encode()) for name, value in values.items() if value is not None]
 
 
 def _unavailable(reason: str) -> RefusedRequest:

@@ -1,7 +1,6 @@
 """The event schemas, loaded from their files and compiled."""
 
 import json
-from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -9,7 +8,7 @@ from typing import Any
 
 import jsonschema_rs
 
-Schema = Mapping[str, Any]
+Schema = dict[str, Any]
 EventType = tuple[str, int]
 
 

@@ -1,6 +1,6 @@
 """Materialize a range of days in this process, recorded in the same storage as the UI's runs."""
 
-import logging
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,47 +48,39 @@ def materialize_range(
     from telemetry_platform.definitions import defs
 
     days = list(window)
-    follower = _Follower(report)
-    logger = logging.getLogger("dagster")
-    logger.addHandler(follower)
-    try:
-        with dg.DagsterInstance.from_config(str(dagster_home)) as instance:
-            result = (
-                defs()
-                .resolve_implicit_global_asset_job_def()
-                .execute_in_process(
-                    instance=instance,
-                    asset_selection=list(assets),
-                    tags={
-                        "dagster/asset_partition_range_start": days[0].isoformat(),
-                        "dagster/asset_partition_range_end": days[-1].isoformat(),
-                    },
-                    raise_on_error=False,
-                )
+    run_id = str(uuid.uuid4())
+
+    def follow(entry: dg.EventLogEntry) -> None:
+        event = entry.dagster_event
+        if event is not None and event.is_step_success:
+            report(StepDone(event.step_key or "", event.step_success_data.duration_ms / 1000))
+
+    with dg.DagsterInstance.from_config(str(dagster_home)) as instance:
+        instance.add_event_listener(run_id, follow)
+        result = (
+            defs()
+            .resolve_implicit_global_asset_job_def()
+            .execute_in_process(
+                instance=instance,
+                run_id=run_id,
+                asset_selection=list(assets),
+                tags={
+                    "dagster/asset_partition_range_start": days[0].isoformat(),
+                    "dagster/asset_partition_range_end": days[-1].isoformat(),
+                },
+                # The UI shows the run's log; the terminal shows progress.
+                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+                raise_on_error=False,
             )
-            failures = [
-                f"{event.step_key}: {event.step_failure_data.error_display_string}"
-                for event in result.all_events
-                if event.is_step_failure
-            ]
-    finally:
-        logger.removeHandler(follower)
+        )
+    failures = [
+        f"{event.step_key}: {event.step_failure_data.error_display_string}"
+        for event in result.all_events
+        if event.is_step_failure
+    ]
     if not result.success:
         raise MaterializationFailed(
-            f"Run {result.run_id} of {window} failed: {failures or 'see the run in the UI'}. "
+            f"Run {result.run_id} of {window} failed: {'; '.join(failures) or 'see the run in the UI'}. "
             "The tables hold what they held before for the steps that did not finish; run it again once it is mended."
         )
     return result.run_id
-
-
-class _Follower(logging.Handler):
-    """Turns Dagster's own event log into progress."""
-
-    def __init__(self, report: Callable[[StepDone], None]) -> None:
-        super().__init__()
-        self._report = report
-
-    def emit(self, record: logging.LogRecord) -> None:
-        event = getattr(record, "dagster_event", None)
-        if event is not None and event.is_step_success:
-            self._report(StepDone(event.step_key, event.step_success_data.duration_ms / 1000))

@@ -54,7 +54,7 @@ class WarehouseResource(dg.ConfigurableResource):
             finally:
                 connection.close()
 
-    def copy(self, table: Table, window: Window) -> dict[str, int]:
+    def copy_window(self, table: Table, window: Window) -> dict[str, int]:
         """Make the warehouse's window equal the lake's; returns the Delta version and the rows."""
         settings = current_settings()
         version, rows = read_window(settings.lake, table, window)

@@ -6,7 +6,8 @@ import uuid
 from pathlib import Path
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from telemetry_platform.errors import StackError
 from telemetry_platform.local.java import java_program

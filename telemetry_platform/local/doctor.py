@@ -1,5 +1,6 @@
 """What this machine has of what the product needs."""
 
+import os
 import shutil
 import sys
 from dataclasses import dataclass
@@ -11,6 +12,9 @@ from telemetry_platform.local.java import HOW_TO_GET, java_program
 from telemetry_platform.local.services import services
 from telemetry_platform.local.stack import LEAST_FREE_BYTES, status
 from telemetry_platform.settings import Settings
+
+# Broker, streaming job, one batch session and Dagster together, each with its usual heap.
+LEAST_MEMORY_BYTES = 6 * 1024**3
 
 
 @dataclass(frozen=True)
@@ -25,8 +29,8 @@ class Finding:
 
 
 def examine(settings: Settings) -> list[Finding]:
-    """Look at Python, Java, jars, ports, disk and optional programs; changes nothing."""
-    return [_python(), _java(), _jars(settings), _disk(settings), *_ports(settings), _prometheus()]
+    """Look at Python, Java, jars, disk, memory, ports and optional programs; changes nothing."""
+    return [_python(), _java(), _jars(settings), _disk(settings), _memory(), *_ports(settings), _prometheus()]
 
 
 def _python() -> Finding:
@@ -52,6 +56,12 @@ def _disk(settings: Settings) -> Finding:
     free = shutil.disk_usage(folder).free
     remedy = f"Free {LEAST_FREE_BYTES // 1024**2} MiB, or set TELEMETRY_HOME to a larger disk."
     return Finding("disk", free >= LEAST_FREE_BYTES, True, f"{free // 1024**2} MiB free under {folder}", remedy)
+
+
+def _memory() -> Finding:
+    size = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    remedy = "Lower TELEMETRY_SPARK_DRIVER_MEMORY, or start less: `telemetry up --without dagster`."
+    return Finding("memory", size >= LEAST_MEMORY_BYTES, False, f"{size // 1024**2} MiB", remedy)
 
 
 def _ports(settings: Settings) -> list[Finding]:

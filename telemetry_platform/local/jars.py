@@ -69,13 +69,17 @@ def ensure_jars(settings: Settings) -> None:
         with tempfile.TemporaryDirectory(dir=settings.jars_dir) as folder:
             fetched = _fetch(jars, Path(folder))
             _check(jars, fetched)
+            stamp.unlink(missing_ok=True)
             for group in GROUPS:
+                ready = Path(folder) / group
+                ready.mkdir()
+                for jar in jars:
+                    if jar.group == group:
+                        # A copy: both groups may need the same jar.
+                        shutil.copyfile(fetched / jar.organisation / jar.file_name, ready / jar.file_name)
                 shutil.rmtree(settings.jars_dir / group, ignore_errors=True)
-                (settings.jars_dir / group).mkdir()
-            for jar in jars:
-                target = settings.jars_dir / jar.group / jar.file_name
-                shutil.copyfile(fetched / jar.organisation / jar.file_name, target)
-        stamp.write_text(wanted)
+                ready.rename(settings.jars_dir / group)
+            stamp.write_text(wanted)
 
 
 def jars_are_there(settings: Settings) -> bool:

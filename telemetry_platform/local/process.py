@@ -6,12 +6,15 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 PROC = Path("/proc")
+# Every process of the stack inherits it, so that what a killed one leaves behind can be told from a stranger.
+MARK = "TELEMETRY_PROCESS"
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,8 @@ class Record:
 
     pid: int
     started: str
+    mark: str
+    command: tuple[str, ...] = ()
 
 
 def start(
@@ -28,19 +33,25 @@ def start(
     """Start `command` in a process group of its own, output to `log`, and write its record."""
     log.parent.mkdir(parents=True, exist_ok=True)
     record.parent.mkdir(parents=True, exist_ok=True)
+    mark = uuid.uuid4().hex
     with log.open("ab") as output:
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            env=dict(environment),
+            env={**environment, MARK: mark},
             cwd=folder,
             start_new_session=True,
         )
-    draft = record.with_suffix(".new")
-    draft.write_text(json.dumps(asdict(Record(process.pid, start_mark(process.pid)))))
-    draft.replace(record)
+    try:
+        draft = record.with_suffix(".new")
+        draft.write_text(json.dumps(asdict(Record(process.pid, start_mark(process.pid), mark, tuple(command)))))
+        draft.replace(record)
+    except BaseException:
+        # Without its record nobody could end it later: a full disk or Ctrl-C must not leave an orphan.
+        process.kill()
+        raise
     return process
 
 
@@ -79,19 +90,35 @@ def group_cpu_seconds(group: int) -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def end(record: Record, *, grace_seconds: float) -> None:
-    """Ask the leader to end, wait, then end its whole group: a JVM must not outlive its driver."""
+def ask_to_end(record: Record) -> None:
+    """Send SIGTERM to the leader alone: it ends its children itself, a driver its JVM after the last batch."""
     with suppress(ProcessLookupError):
         if is_alive(record):
             os.kill(record.pid, signal.SIGTERM)
+
+
+def end(record: Record, *, grace_seconds: float) -> None:
+    """Wait for a process that was asked to end, then kill it and all it has left behind."""
     deadline = time.monotonic() + grace_seconds
     while is_alive(record) and time.monotonic() < deadline:
         _reap(record.pid)
         time.sleep(0.05)
-    # Only a group that was this record's: its members keep the number from being given away.
-    with suppress(ProcessLookupError, PermissionError):
+    if is_alive(record):
         os.killpg(record.pid, signal.SIGKILL)
+    # By mark and not by group: the leader may have died long ago, and its number belong to a stranger now.
+    for pid in left_behind(record):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     _reap(record.pid)
+
+
+def left_behind(record: Record) -> Iterator[int]:
+    """Pids of everything that descends from the record's process; nothing where there is no /proc."""
+    mark = f"{MARK}={record.mark}".encode()
+    for entry in PROC.iterdir() if PROC.exists() else ():
+        with suppress(OSError):
+            if entry.name.isdigit() and mark in (entry / "environ").read_bytes().split(b"\0"):
+                yield int(entry.name)
 
 
 def _reap(pid: int) -> None:

@@ -6,11 +6,16 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from telemetry_platform.local import broker, process
-from telemetry_platform.settings import PROJECT_ROOT, Settings, process_environment
+from telemetry_platform.settings import PROJECT_ROOT, Settings
 
 HEALTH_SECONDS = 2
+LOOPBACK = "127.0.0.1"
+DEFAULT_HOME = ".telemetry/"
 
 
 @dataclass(frozen=True)
@@ -23,39 +28,34 @@ class Service:
     url: str
     is_healthy: Callable[[], bool]
     needs_broker: bool = False
-    grace_seconds: float = 15
 
 
 def services(settings: Settings, without: frozenset[str] = frozenset()) -> list[Service]:
-    """Services of these settings, in the order they end; what points elsewhere is not run."""
-    chosen = [_collector(settings), _bronze(settings), _dagster(settings)]
-    if settings.warehouse.is_stand_in:
+    """Services of these settings, in the order they start; what points elsewhere is not run."""
+    chosen = [_broker(settings)] if settings.has_own_broker else []
+    if settings.warehouse.is_stand_in and settings.warehouse.host == LOOPBACK:
         chosen.append(_warehouse(settings))
-    if settings.has_own_broker:
-        chosen.append(_broker(settings))
+    chosen += [_collector(settings), _bronze(settings), _dagster(settings)]
     return [service for service in chosen if service.name not in without]
-
-
-def environment_of(settings: Settings) -> dict[str, str]:
-    """Environment of every child: the home as resolved here, and the Python that runs this."""
-    return process_environment(
-        TELEMETRY_HOME=str(settings.home),
-        PYSPARK_PYTHON=sys.executable,
-        SPARK_LOCAL_IP="127.0.0.1",
-        DAGSTER_HOME=str(settings.dagster_home),
-        DAGSTER_DISABLE_TELEMETRY="1",
-        PYTHONUNBUFFERED="1",
-    )
 
 
 def prepare_dagster_home(settings: Settings) -> Path:
     """Render the repository's dagster.yaml with its paths under the home; returns the folder for DAGSTER_HOME."""
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
-    rendered = (PROJECT_ROOT / "dagster.yaml").read_text().replace(" .telemetry/", f" {settings.home}/")
+    rendered = yaml.safe_dump(_under(settings.home, yaml.safe_load((PROJECT_ROOT / "dagster.yaml").read_text())))
     target = settings.dagster_home / "dagster.yaml"
     if not target.exists() or target.read_text() != rendered:
         target.write_text(rendered)
     return settings.dagster_home
+
+
+def _under(home: Path, value: Any) -> Any:
+    """`value` with each path in the default home moved to `home`."""
+    if isinstance(value, dict):
+        return {name: _under(home, inner) for name, inner in value.items()}
+    if isinstance(value, str) and value.startswith(DEFAULT_HOME):
+        return str(home / value.removeprefix(DEFAULT_HOME))
+    return value
 
 
 def _broker(settings: Settings) -> Service:
@@ -111,7 +111,6 @@ def _bronze(settings: Settings) -> Service:
         url=url,
         is_healthy=lambda: _http_status(url) == 200,
         needs_broker=True,
-        grace_seconds=30,
     )
 
 
@@ -128,7 +127,6 @@ def _dagster(settings: Settings) -> Service:
         ports={settings.dagster_port: "TELEMETRY_DAGSTER_PORT"},
         url=settings.dagster_url,
         is_healthy=lambda: _http_status(f"{settings.dagster_url}/server_info") == 200,
-        grace_seconds=30,
     )
 
 

@@ -43,6 +43,8 @@ class Sessions:
     def reap(self) -> None:
         """Roll back and forget sessions that are idle for too long."""
         now = time.monotonic()
+        self._last_seen = {token: seen for token, seen in self._last_seen.items() if token in self._connections}
+        self._busy = {token: count for token, count in self._busy.items() if count}
         for token in list(self._connections):
             if self._busy.get(token):
                 continue
@@ -73,7 +75,7 @@ def build_app(data: Path) -> Any:
     from fakesnow.instance import FakeSnow
 
     # The package has a function of the same name that hides its module.
-    server = importlib.import_module("fakesnow.server")
+    server: Any = importlib.import_module("fakesnow.server")
 
     data.mkdir(parents=True, exist_ok=True)
     server.shared_fs = FakeSnow(db_path=data)

@@ -1,16 +1,19 @@
 """The local stack as a whole: up, down, status."""
 
+import fcntl
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from telemetry_platform.errors import PortTakenError, StackError
 from telemetry_platform.local import broker, process
+from telemetry_platform.local.environment import environment_of
 from telemetry_platform.local.foreign import foreign_dagster
 from telemetry_platform.local.jars import ensure_jars
-from telemetry_platform.local.services import Service, environment_of, prepare_dagster_home, services
+from telemetry_platform.local.services import Service, prepare_dagster_home, services
 from telemetry_platform.settings import PROJECT_ROOT, Settings
 
 __all__ = ["Report", "ServiceStatus", "cpu_seconds", "down", "prepare_dagster_home", "status", "up"]
@@ -18,6 +21,7 @@ __all__ = ["Report", "ServiceStatus", "cpu_seconds", "down", "prepare_dagster_ho
 Report = Callable[[str], None]
 
 START_SECONDS = 120
+END_SECONDS = 30
 LEAST_FREE_BYTES = 2 * 1024**3
 LOG_TAIL_LINES = 15
 
@@ -37,53 +41,63 @@ def up(settings: Settings, *, without: frozenset[str] = frozenset(), report: Rep
 
     Raises PortTakenError, StackError or MissingProgramError; what this call started is then ended again.
     """
-    ensure_jars(settings)
     _require_space(settings)
     wanted = services(settings, without)
-    missing = [service for service in wanted if not process.is_alive(_record(settings, service))]
-    _require_free_ports(missing)
-    if any(service.name == "dagster" for service in missing):
-        _refuse_second_dagster(settings)
-    for service in wanted:
-        if service not in missing:
-            report(f"{service.name} is already running")
-    started: list[Service] = []
+    with _alone(settings):
+        missing = [service for service in wanted if not process.is_alive(_record(settings, service.name))]
+        # What a killed process left behind would hold its port, its storage or its checkpoint.
+        _stop(settings, [service.name for service in missing])
+        _require_free_ports(missing)
+        if any(service.name == "dagster" for service in missing):
+            _refuse_second_dagster(settings)
+        ensure_jars(settings)
+        for service in wanted:
+            if service not in missing:
+                report(f"{service.name} is already running")
+        _bring_up(settings, wanted, missing, report)
+
+
+def _bring_up(settings: Settings, wanted: Sequence[Service], missing: Sequence[Service], report: Report) -> None:
     try:
-        _start(settings, [service for service in missing if not service.needs_broker], started)
+        _start(settings, [service for service in missing if not service.needs_broker])
         _wait(settings, [service for service in wanted if service.name == "broker"], report)
-        broker.ensure_topics(settings)
-        _start(settings, [service for service in missing if service.needs_broker], started)
+        if any(service.name == "broker" or service.needs_broker for service in wanted):
+            broker.ensure_topics(settings)
+        _start(settings, [service for service in missing if service.needs_broker])
         _wait(settings, [service for service in wanted if service.name != "broker"], report)
     except BaseException:
-        _stop(settings, started)
+        _stop(settings, [service.name for service in missing])
         raise
 
 
 def down(settings: Settings, *, report: Report = lambda line: None) -> None:
-    """End every service of this home, the ones that write first and the broker last."""
-    running = [service for service in services(settings) if _record(settings, service) is not None]
-    _stop(settings, running, report)
+    """End every process this home has a record of, the ones that write first and the broker last."""
+    with _alone(settings):
+        _stop(settings, [path.stem for path in settings.run_dir.glob("*.json")], report)
 
 
 def status(settings: Settings) -> list[ServiceStatus]:
-    """Each service with its pid and whether it works now."""
-    found = []
-    for service in reversed(services(settings)):
-        record = _record(settings, service)
-        alive = process.is_alive(record)
-        found.append(
-            ServiceStatus(
-                service.name, service.url, record.pid if alive and record else None, alive and service.is_healthy()
-            )
-        )
-    return found
+    """Each service that was started and not ended since, with its pid and whether it works now.
+
+    With nothing started, all of them are shown, so that an empty stack does not look like a healthy one.
+    """
+    known = services(settings)
+    should_run = [service for service in known if _record(settings, service.name) is not None]
+    return [_status_of(settings, service) for service in should_run or known]
+
+
+def _status_of(settings: Settings, service: Service) -> ServiceStatus:
+    record = _record(settings, service.name)
+    alive = process.is_alive(record)
+    pid = record.pid if alive and record else None
+    return ServiceStatus(service.name, service.url, pid, alive and service.is_healthy())
 
 
 def cpu_seconds(settings: Settings) -> dict[str, float]:
     """CPU seconds each running service has used since it started."""
     used = {}
     for service in services(settings):
-        record = _record(settings, service)
+        record = _record(settings, service.name)
         if record is not None and process.is_alive(record):
             used[service.name] = process.group_cpu_seconds(record.pid)
     return used
@@ -94,25 +108,38 @@ def log_path(settings: Settings, name: str) -> Path:
     return settings.logs_dir / f"{name}.log"
 
 
-def _record_path(settings: Settings, service: Service) -> Path:
-    return settings.run_dir / f"{service.name}.json"
+def _record_path(settings: Settings, name: str) -> Path:
+    return settings.run_dir / f"{name}.json"
 
 
-def _record(settings: Settings, service: Service) -> process.Record | None:
-    return process.read_record(_record_path(settings, service))
+def _record(settings: Settings, name: str) -> process.Record | None:
+    return process.read_record(_record_path(settings, name))
 
 
-def _start(settings: Settings, chosen: Sequence[Service], started: list[Service]) -> None:
+@contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    """Hold this home's lock: two commands at once would start everything twice."""
+    settings.run_dir.mkdir(parents=True, exist_ok=True)
+    with (settings.run_dir / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StackError(
+                f"Another `telemetry up` or `down` is at work on {settings.home}: wait for it, or end it."
+            ) from None
+        yield
+
+
+def _start(settings: Settings, chosen: Sequence[Service]) -> None:
     environment = environment_of(settings)
     for service in chosen:
         process.start(
             service.command(),
             log=log_path(settings, service.name),
-            record=_record_path(settings, service),
+            record=_record_path(settings, service.name),
             environment=environment,
             folder=PROJECT_ROOT,
         )
-        started.append(service)
 
 
 def _wait(settings: Settings, chosen: Sequence[Service], report: Report) -> None:
@@ -120,7 +147,7 @@ def _wait(settings: Settings, chosen: Sequence[Service], report: Report) -> None
     deadline = time.monotonic() + START_SECONDS
     while waiting:
         for service in list(waiting):
-            if not process.is_alive(_record(settings, service)):
+            if not process.is_alive(_record(settings, service.name)):
                 raise StackError(f"{service.name} ended while it started. {_tail(settings, service.name)}")
             if service.is_healthy():
                 report(f"{service.name} {service.url}")
@@ -131,19 +158,27 @@ def _wait(settings: Settings, chosen: Sequence[Service], report: Report) -> None
         time.sleep(0.1)
 
 
-def _stop(settings: Settings, chosen: Sequence[Service], report: Report = lambda line: None) -> None:
-    order = {service.name: place for place, service in enumerate(services(settings))}
-    for service in sorted(chosen, key=lambda one: order[one.name]):
-        record = _record(settings, service)
-        if record is not None:
-            process.end(record, grace_seconds=service.grace_seconds)
-            report(f"{service.name} ended")
-        _record_path(settings, service).unlink(missing_ok=True)
+def _stop(settings: Settings, names: Sequence[str], report: Report = lambda line: None) -> None:
+    """End what runs of `names`: what writes to the warehouse or the broker at once, then those two."""
+    records = {name: record for name in names if (record := _record(settings, name)) is not None}
+    servers = [name for name in ("warehouse", "broker") if name in records]
+    clients = [name for name in records if name not in servers]
+    for wave in (clients, *([name] for name in servers)):
+        for name in wave:
+            process.ask_to_end(records[name])
+        for name in wave:
+            process.end(records[name], grace_seconds=END_SECONDS)
+            _record_path(settings, name).unlink(missing_ok=True)
+            report(f"{name} ended")
 
 
 def _require_free_ports(chosen: Sequence[Service]) -> None:
+    users: dict[int, str] = {}
     for service in chosen:
         for port, setting in service.ports.items():
+            if port in users:
+                raise PortTakenError(f"{users[port]} and {setting} are both {port}: give each a port of its own.")
+            users[port] = setting
             if not process.port_is_free(port):
                 holder = process.listener_of(port)
                 raise PortTakenError(

@@ -32,7 +32,7 @@ def copy_of(table: Table) -> dg.AssetsDefinition:
         },
     )
     def copy(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
-        return dg.MaterializeResult(metadata=warehouse.copy(table, window_of(context)))
+        return dg.MaterializeResult(metadata=warehouse.copy_window(table, window_of(context)))
 
     return copy
 

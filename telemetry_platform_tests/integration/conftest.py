@@ -1,0 +1,70 @@
+"""One broker and one warehouse stand-in for the whole suite, started as the product starts them."""
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from telemetry_platform.local import stack
+from telemetry_platform.settings import PROJECT_ROOT, Settings, read_settings
+
+SERVICES = frozenset({"broker", "warehouse", "collector", "bronze", "dagster"})
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports nobody listens on, all different because they are held until the last one is found."""
+    held = [socket.socket() for _ in range(count)]
+    try:
+        for probe in held:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in held]
+    finally:
+        for probe in held:
+            probe.close()
+
+
+def settings_on_free_ports(home: Path, **variables: str) -> Settings:
+    """Settings of a stack of its own: its data under `home`, each port free."""
+    names = ("KAFKA", "KAFKA_CONTROLLER", "COLLECTOR", "WAREHOUSE", "DAGSTER", "BRONZE_METRICS")
+    ports = {f"TELEMETRY_{name}_PORT": str(port) for name, port in zip(names, free_ports(len(names)), strict=True)}
+    jars = os.environ.get("TELEMETRY_JARS", str(PROJECT_ROOT / ".jars"))
+    java = {"JAVA_HOME": os.environ["JAVA_HOME"]} if os.environ.get("JAVA_HOME") else {}
+    return read_settings({"TELEMETRY_HOME": str(home), "TELEMETRY_JARS": jars} | ports | java | variables)
+
+
+@pytest.fixture(scope="session")
+def new_settings() -> Callable[..., Settings]:
+    """`settings_on_free_ports`, for tests that start a stack of their own."""
+    return settings_on_free_ports
+
+
+@pytest.fixture(scope="session")
+def server_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Settings of the shared broker and stand-in; both end with the suite."""
+    settings = settings_on_free_ports(tmp_path_factory.mktemp("servers"))
+    yield settings
+    stack.down(settings)
+
+
+@pytest.fixture(scope="session")
+def broker(server_settings: Settings) -> str:
+    """Address of a running broker that has the topics."""
+    stack.up(server_settings, without=SERVICES - {"broker"})
+    return server_settings.kafka
+
+
+@pytest.fixture(scope="session")
+def stand_in(server_settings: Settings) -> tuple[str, int]:
+    """Host and port of a running warehouse stand-in."""
+    stack.up(server_settings, without=SERVICES - {"warehouse"})
+    return "127.0.0.1", server_settings.warehouse_port
+
+
+@pytest.fixture(scope="session")
+def stack_settings(broker: str, stand_in: tuple[str, int], tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings of a home of its own over the shared broker and stand-in."""
+    return settings_on_free_ports(
+        tmp_path_factory.mktemp("stack"), TELEMETRY_KAFKA=broker, TELEMETRY_WAREHOUSE_PORT=str(stand_in[1])
+    )
