@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -92,9 +93,14 @@ def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
         console.print(f"There is nothing to clear in {settings.home}.")
         return
     errors.print(f"This removes from {settings.home}: {', '.join(path.name for path in doomed)}.")
+    if not Path(settings.lake).is_relative_to(settings.home):
+        errors.print(
+            f"The lake {settings.lake} is not under it and stays; its checkpoint will not fit the new topics: "
+            "clear it too, or point TELEMETRY_LAKE elsewhere."
+        )
     if not yes and not typer.confirm("Clear them?", err=True):
         raise typer.Exit(1)
     stack.down(settings)
-    for path in doomed:
-        shutil.rmtree(path)
+    for name in STATE:
+        shutil.rmtree(settings.home / name, ignore_errors=True)
     console.print("Cleared.")

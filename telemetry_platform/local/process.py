@@ -15,6 +15,7 @@ from pathlib import Path
 PROC = Path("/proc")
 # Every process of the stack inherits it, so that what a killed one leaves behind can be told from a stranger.
 MARK = "TELEMETRY_PROCESS"
+KILL_SECONDS = 5
 
 
 @dataclass(frozen=True)
@@ -106,9 +107,13 @@ def end(record: Record, *, grace_seconds: float) -> None:
     if is_alive(record):
         os.killpg(record.pid, signal.SIGKILL)
     # By mark and not by group: the leader may have died long ago, and its number belong to a stranger now.
-    for pid in left_behind(record):
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + KILL_SECONDS
+    while (pids := list(left_behind(record))) and time.monotonic() < deadline:
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        # A killed process keeps its ports until the system is done with it.
+        time.sleep(0.02)
     _reap(record.pid)
 
 
