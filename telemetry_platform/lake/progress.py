@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from pyarrow import fs
 
@@ -50,4 +51,5 @@ def lag(ends: TopicOffsets, progress: Progress | None) -> int:
 
 
 def _uri(address: str) -> str:
-    return address.replace("s3a://", "s3://") if "://" in address else f"file://{address}"
+    # as_uri escapes what a folder's name may hold, such as a space.
+    return address.replace("s3a://", "s3://") if "://" in address else Path(address).absolute().as_uri()

@@ -146,6 +146,9 @@ mutation ($backfill: LaunchBackfillParams!) {
 }
 """
 RUN = "query ($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
+BACKFILL_RUNS = """
+query ($filter: RunsFilter!) { runsOrError(filter: $filter) { ... on Runs { results { runId status } } } }
+"""
 BACKFILL_STATE = """
 query ($id: String!) { partitionBackfillOrError(backfillId: $id) {
   ... on PartitionBackfill { status runs: unfinishedRuns { runId } numPartitions }
@@ -212,7 +215,7 @@ def versions(settings: Settings) -> dict[str, int]:
     return {name: table.version() for name, table in tables.items() if table is not None}
 
 
-def test_a_backfill_of_seven_days_from_the_ui_is_one_commit_a_table(lakehouse: Lakehouse, dagster_url: str):
+def test_a_backfill_of_seven_days_from_the_ui_is_one_run_and_one_commit_a_table(lakehouse: Lakehouse, dagster_url: str):
     before, versions_before = kpis(ask_lake, lakehouse.settings, "small"), versions(lakehouse.settings)
     days = [f"2023-02-{day:02d}" for day in range(1, 8)]
     launched = graphql(
@@ -224,5 +227,7 @@ def test_a_backfill_of_seven_days_from_the_ui_is_one_commit_a_table(lakehouse: L
     backfill = launched["backfillId"]
     status = wait_until_done(lambda: graphql(dagster_url, BACKFILL_STATE, id=backfill)["status"], lakehouse)
     assert status == "COMPLETED_SUCCESS", stack.log_path(lakehouse.settings, "dagster").read_text()[-4000:]
+    runs = graphql(dagster_url, BACKFILL_RUNS, filter={"tags": [{"key": "dagster/backfill", "value": backfill}]})
+    assert [run["status"] for run in runs["results"]] == ["SUCCESS"]
     assert versions(lakehouse.settings) == {name: version + 1 for name, version in versions_before.items()}
     assert kpis(ask_lake, lakehouse.settings, "small") == before

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from telemetry_platform.defs.partitions import closed_through, days_around, window_of
+from telemetry_platform.defs.partitions import closed_through, window_of
 from telemetry_platform.defs.resources import LakeResource
 from telemetry_platform.defs.tables import report, table_asset
 from telemetry_platform.transforms.gold.daily_kpis import to_daily_kpis
@@ -16,7 +16,7 @@ TRAILING_DAYS = 29
     "gold.daily_kpis",
     deps=[
         dg.AssetDep(["gold", "player_snapshots"]),
-        dg.AssetDep(["silver", "player_days"], partition_mapping=days_around(before=TRAILING_DAYS)),
+        dg.AssetDep(["silver", "player_days"]),
         dg.AssetDep(["silver", "sessions"]),
     ],
 )

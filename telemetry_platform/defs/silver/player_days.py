@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from telemetry_platform.defs.partitions import days_around, window_of
+from telemetry_platform.defs.partitions import window_of
 from telemetry_platform.defs.resources import LakeResource
 from telemetry_platform.defs.tables import report, table_asset
 from telemetry_platform.transforms.silver.player_days import to_player_days
@@ -11,7 +11,7 @@ from telemetry_platform.transforms.silver.player_days import to_player_days
 @table_asset(
     "silver.player_days",
     deps=[
-        dg.AssetDep(["silver", "events"], partition_mapping=days_around(before=1)),
+        dg.AssetDep(["silver", "events"]),
         dg.AssetDep(["silver", "sessions"]),
     ],
 )

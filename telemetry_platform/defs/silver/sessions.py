@@ -2,15 +2,13 @@
 
 import dagster as dg
 
-from telemetry_platform.defs.partitions import days_around, window_of
+from telemetry_platform.defs.partitions import window_of
 from telemetry_platform.defs.resources import GamesResource, LakeResource
 from telemetry_platform.defs.tables import report, table_asset
 from telemetry_platform.transforms.silver.sessions import to_sessions
 
 
-@table_asset(
-    "silver.sessions", deps=[dg.AssetDep(["silver", "events"], partition_mapping=days_around(before=1, after=1))]
-)
+@table_asset("silver.sessions", deps=[dg.AssetDep(["silver", "events"])])
 def silver_sessions(
     context: dg.AssetExecutionContext, lake: LakeResource, games: GamesResource
 ) -> dg.MaterializeResult:
