@@ -1,0 +1,151 @@
+import gzip
+import json
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+import zstandard
+
+from telemetry_platform.collector.decoding import Decoded, Rules, decode
+from telemetry_platform.collector.error_types import EventError, RequestError
+from telemetry_platform.collector.limits import Limits, RefusedRequest, decompress, depth_of
+
+RECEIVED = datetime(2026, 11, 23, 12, tzinfo=UTC)
+EVENT = {
+    "event_id": "7f0c2a56-4a53-4f0e-9a57-4a1f5f3f7f10",
+    "event_name": "level_started",
+    "event_version": 1,
+    "created_ts": "2026-11-23T11:59:50Z",
+    "player_id": "p-1",
+    "properties": {"level": "L1", "unknown": [1, {"kept": True}]},
+}
+
+
+def rules(source: Any = "collector", limits: Limits | None = None) -> Rules:
+    return Rules("g", source, RECEIVED, timedelta(days=30), date(2023, 1, 1), limits or Limits())
+
+
+def decode_events(*events: Any, source: Any = "collector", limits: Limits | None = None) -> Decoded:
+    body = {"sent_ts": "2026-11-23T11:59:55Z", "events": list(events)}
+    return decode(json.dumps(body).encode(), rules(source, limits))
+
+
+def test_an_accepted_event_is_stamped_and_keeps_all_it_said():
+    ((key, value),) = decode_events(EVENT).records
+    assert key == "g:p-1"
+    assert json.loads(value) == EVENT | {
+        "sent_ts": "2026-11-23T11:59:55.000000Z",
+        "game_id": "g",
+        "received_ts": "2026-11-23T12:00:00.000000Z",
+        "event_ts": "2026-11-23T11:59:55.000000Z",
+        "source": "collector",
+    }
+
+
+def test_a_device_is_the_key_of_a_player_without_a_name_and_missing_properties_are_empty():
+    event = {name: value for name, value in EVENT.items() if name not in {"player_id", "properties"}}
+    ((key, value),) = decode_events(event | {"device_id": "d-1", "event_name": "heartbeat"}).records
+    assert (key, json.loads(value)["properties"]) == ("g:d-1", {})
+
+
+def test_a_broken_event_is_kept_with_its_place_its_reason_and_its_bytes_and_the_others_go_on():
+    broken = EVENT | {"properties": {"level": []}}
+    decoded = decode_events(EVENT, broken, EVENT)
+    assert len(decoded.records) == 2
+    (reject,) = decoded.rejects
+    assert (reject.index, reject.error_type) == (1, EventError.SCHEMA_VIOLATION)
+    assert reject.error_message.startswith("/properties/level: ")
+    assert json.loads(reject.raw) == broken
+    assert (reject.event_id, reject.event_name) == (EVENT["event_id"], "level_started")
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"event_name": "teleported"}, EventError.UNKNOWN_EVENT),
+        ({"event_version": 99}, EventError.UNKNOWN_EVENT),
+        ({"event_version": True}, EventError.UNKNOWN_EVENT),
+        ({"game_id": "someone_elses"}, EventError.SCHEMA_VIOLATION),
+        ({"received_ts": "2020-01-01T00:00:00Z"}, EventError.SCHEMA_VIOLATION),
+        ({"created_ts": "2026-11-23T11:59:50"}, EventError.SCHEMA_VIOLATION),
+        ({"created_ts": 1_763_899_190}, EventError.SCHEMA_VIOLATION),
+        ({"player_id": None}, EventError.SCHEMA_VIOLATION),
+        ({"created_ts": "2026-10-01T00:00:00Z"}, EventError.TOO_LATE),
+        ({"properties": {"level": "a\u0000b"}}, EventError.UNREADABLE_EVENT),
+        ({"properties": {"level": "x" * 40_000}}, EventError.EVENT_TOO_LARGE),
+        ({"properties": {"level": "L1", "deep": [[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]}}, EventError.TOO_DEEP),
+    ],
+)
+def test_an_event_is_refused_for_one_named_reason(change: dict, expected: EventError):
+    (reject,) = decode_events(EVENT | change).rejects
+    assert reject.error_type == expected
+
+
+@pytest.mark.parametrize("event", [b"7", b'"text"', b"null", b"[1]", b'{"a": NaN}', b'{"a": "\\ud800"}'])
+def test_what_is_no_event_object_is_never_accepted(event: bytes):
+    body = b'{"events": [' + event + b"]}"
+    try:
+        accepted, refused = decode(body, rules()).records, 1
+    except RefusedRequest as whole:
+        accepted, refused = [], whole.status
+    assert (accepted, refused) in [([], 1), ([], 400)]
+
+
+@pytest.mark.parametrize(
+    ("created", "expected"),
+    [
+        ("2026-11-23T12:00:01Z", EventError.CREATED_IN_FUTURE),
+        ("2022-12-31T23:59:59Z", EventError.BEFORE_START_DATE),
+    ],
+)
+def test_history_is_refused_outside_the_partitions_there_are(created: str, expected: EventError):
+    (reject,) = decode_events(EVENT | {"created_ts": created}, source="import").rejects
+    assert reject.error_type == expected
+
+
+def test_history_is_believed_whatever_its_age():
+    ((_, value),) = decode_events(EVENT | {"created_ts": "2023-01-01T02:00:00+02:00"}, source="import").records
+    assert json.loads(value)["event_ts"] == "2023-01-01T00:00:00.000000Z"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"[]", b'{"events": 7}', b'{"events": [], "extra": 1}', b"\xff", b'{"events": [' + b"[" * 10_000],
+)
+def test_a_body_that_cannot_be_read_is_refused_as_a_whole(body: bytes):
+    with pytest.raises(RefusedRequest) as refused:
+        decode(body, rules())
+    assert (refused.value.status, refused.value.error_type) == (400, RequestError.UNREADABLE_BODY)
+
+
+def test_too_many_events_are_refused_before_they_are_looked_at():
+    with pytest.raises(RefusedRequest) as refused:
+        decode_events(*([EVENT] * 3), limits=Limits(events=2))
+    assert (refused.value.status, refused.value.error_type) == (413, RequestError.TOO_MANY_EVENTS)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+def test_a_small_body_that_stands_for_a_huge_one_is_refused_while_it_unfolds(encoding: str):
+    huge = bytes(5_000_000)
+    body = gzip.compress(huge) if encoding == "gzip" else zstandard.compress(huge)
+    assert decompress(body, encoding, len(huge)) == huge
+    with pytest.raises(RefusedRequest) as refused:
+        decompress(body, encoding, 1000)
+    assert (refused.value.status, refused.value.error_type) == (413, RequestError.BODY_TOO_LARGE)
+
+
+@pytest.mark.parametrize(("body", "encoding"), [(b"no gzip", "gzip"), (gzip.compress(b"x" * 100)[:-9], "gzip")])
+def test_a_broken_encoding_is_an_unreadable_body(body: bytes, encoding: str):
+    with pytest.raises(RefusedRequest) as refused:
+        decompress(body, encoding, 1000)
+    assert refused.value.status == 400
+
+
+def test_an_unknown_encoding_is_named():
+    with pytest.raises(RefusedRequest, match="'br'") as refused:
+        decompress(b"", "br", 1000)
+    assert refused.value.status == 415
+
+
+def test_depth_counts_objects_and_arrays():
+    assert [depth_of(document) for document in (1, {}, {"a": 1}, {"a": [{}]})] == [0, 1, 1, 3]
