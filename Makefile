@@ -7,7 +7,7 @@ UV_VERSION := 0.13.9
 UV := $(shell command -v uv 2>/dev/null || echo $(VENV)/bin/uv)
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test check format up down clean
+.PHONY: help setup demo test check lint-infra format up down clean
 
 help: ## Show the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -35,6 +35,10 @@ check: setup ## Lint, check formats and types, validate the Dagster definitions
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/dagster definitions validate --workspace workspace.yaml --log-level warning
+
+lint-infra: setup ## Lint the Dockerfile and docker-compose.yml (needs node and npx)
+	$(BIN)/hadolint infra/docker/Dockerfile
+	npx --yes dclint@3.1.0 --config infra/docker/dclint.yaml --max-warnings 0 docker-compose.yml
 
 format: setup ## Format the code and mend what the linter can
 	$(BIN)/ruff check --fix .

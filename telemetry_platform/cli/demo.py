@@ -1,6 +1,6 @@
 """`telemetry demo`: the whole path on simulated games, checked against their truth."""
 
-import resource
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +20,7 @@ from telemetry_platform.lake.progress import committed_progress, lag
 from telemetry_platform.lake.topics import end_offsets
 from telemetry_platform.lake.window import Window
 from telemetry_platform.local import stack
+from telemetry_platform.local.process import group_cpu_seconds
 from telemetry_platform.settings import Settings, current_settings
 from telemetry_platform.simulator import simulate_history, simulate_live
 from telemetry_platform.simulator.manifest import read_manifests
@@ -45,11 +46,8 @@ class Stopwatch:
         self.stages.append((name, time.monotonic() - wall, self._cpu_seconds() - cpu))
 
     def _cpu_seconds(self) -> float:
-        own = sum(
-            usage.ru_utime + usage.ru_stime
-            for usage in (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
-        )
-        return own + sum(stack.cpu_seconds(self.settings).values())
+        # By process group: the JVM of this process's Spark session is a child that has not ended yet.
+        return group_cpu_seconds(os.getpgrp()) + sum(stack.cpu_seconds(self.settings).values())
 
 
 def demo(
@@ -116,8 +114,9 @@ def _print_results(settings: Settings, watch: Stopwatch, verdict: verify.Verdict
     show(
         *ask_warehouse(
             settings,
-            "SELECT event_date, game_id, dau, wau, mau_30d, new_players, sessions, revenue, payers, arpdau, is_closed "
-            f"FROM gold.daily_kpis WHERE segment = 'all' AND event_date >= DATE'{since}' ORDER BY game_id, event_date",
+            "SELECT event_date AS day, game_id AS game, dau, wau, mau_30d AS mau, new_players AS new, sessions, "
+            "payers, revenue, round(arpdau, 4) AS arpdau FROM gold.daily_kpis WHERE segment = 'all' "
+            f"AND event_date >= DATE'{since}' ORDER BY game_id, event_date",
         ),
         as_json=False,
     )
