@@ -20,6 +20,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeE
 
 from telemetry_platform.cli.console import console, errors
 from telemetry_platform.client import TelemetryClient
+from telemetry_platform.collector.limits import Limits
 from telemetry_platform.errors import TelemetryError
 from telemetry_platform.games.registry import local_keys
 from telemetry_platform.settings import Settings, current_settings
@@ -27,6 +28,8 @@ from telemetry_platform.settings import Settings, current_settings
 BATCH_EVENTS = 1000
 # Half of what the collector takes: the brackets and commas between events need room too.
 BATCH_BYTES = 2 * 1024**2
+# The collector refuses a whole request for an event that is larger than what Kafka could keep as a reject.
+LARGEST_EVENT = Limits().kept_bytes
 
 
 @dataclass
@@ -97,6 +100,9 @@ def _batches(events: Iterator[bytes], summary: Summary) -> Iterator[list[tuple[i
         summary.read += 1
         if not _is_object(event):
             summary.reject(number, "unreadable_event", "the line is not a JSON object")
+            continue
+        if len(event) > LARGEST_EVENT:
+            summary.reject(number, "event_too_large", f"the event has {len(event)} bytes")
             continue
         if batch and (len(batch) == BATCH_EVENTS or size + len(event) > BATCH_BYTES):
             yield batch

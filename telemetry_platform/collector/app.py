@@ -15,7 +15,7 @@ from telemetry_platform.collector.decoding import Decoded, Rules, Source, decode
 from telemetry_platform.collector.error_types import RequestError
 from telemetry_platform.collector.limits import Limits, RefusedRequest, decompress
 from telemetry_platform.collector.producer import EventProducer
-from telemetry_platform.contracts.schemas import event_schemas
+from telemetry_platform.contracts.schemas import event_schemas, published_schema
 from telemetry_platform.games.keys import KeyRing
 from telemetry_platform.settings import Settings
 
@@ -88,7 +88,7 @@ class Collector:
         if path in _SOURCES:
             _require_method(method, "POST")
             return await self._take(scope, receive, path)
-        if path in _PAGES or path.startswith("/v1/schemas"):
+        if path in _PAGES or path == "/v1/schemas" or path.startswith("/v1/schemas/"):
             _require_method(method, "GET")
             return await _PAGES[path](self) if path in _PAGES else _schema(path)
         raise RefusedRequest(404, RequestError.NOT_FOUND, f"There is nothing at {path}: see /v1/schemas.")
@@ -195,7 +195,7 @@ def _schema(path: str) -> Answer:
     schemas = event_schemas()
     if parts == [""]:
         return json_answer(200, [{"event_name": name, "event_version": version} for name, version in sorted(schemas)])
-    found = schemas.get((parts[0], int(parts[1]))) if len(parts) == 2 and parts[1].isdigit() else None
+    found = {f"{name}/{version}": (name, version) for name, version in schemas}.get("/".join(parts))
     if found is None:
         raise RefusedRequest(404, RequestError.NOT_FOUND, f"There is no schema at {path}: /v1/schemas lists them.")
-    return json_answer(200, found)
+    return json_answer(200, published_schema(found))

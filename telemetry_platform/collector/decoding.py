@@ -3,6 +3,7 @@
 Order of decisions, first match wins: size, JSON, depth, known event, schema, time.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal
@@ -12,7 +13,7 @@ import msgspec
 from telemetry_platform.collector.clock import event_time, rfc3339
 from telemetry_platform.collector.error_types import EventError, RequestError
 from telemetry_platform.collector.limits import Limits, RefusedRequest, depth_of
-from telemetry_platform.contracts.schemas import validators
+from telemetry_platform.contracts.schemas import validators, whole_properties
 
 Source = Literal["collector", "import"]
 
@@ -25,6 +26,9 @@ class _Body(msgspec.Struct, forbid_unknown_fields=True):
 _DECODER = msgspec.json.Decoder(_Body)
 _EVENT_DECODER = msgspec.json.Decoder(dict[str, Any])
 _ENCODE = msgspec.json.Encoder().encode
+# After an even number of backslashes; after an odd one it is the text "\\u0000".
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_LONGEST_MESSAGE = 500
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class Rules:
 
 class _Refused(Exception):
     def __init__(self, error_type: EventError, message: str) -> None:
-        super().__init__(message)
+        super().__init__(message[:_LONGEST_MESSAGE])
         self.error_type = error_type
 
 
@@ -69,15 +73,21 @@ def decode(body: bytes, rules: Rules) -> Decoded:
     """Decide on every event of a body; raises RefusedRequest when the body as a whole cannot be read."""
     batch = _read_body(body, rules.limits)
     sent = batch.sent_ts
-    if sent is not None and sent.tzinfo is None:
-        raise RefusedRequest(400, RequestError.UNREADABLE_BODY, "sent_ts has no time zone: write RFC 3339 UTC.")
+    stamps = _stamps(sent, rules)
     decoded = Decoded([], [])
     for index, raw in enumerate(batch.events):
         original = bytes(raw)
+        if len(original) > rules.limits.kept_bytes:
+            # Kafka takes no record of this size, so it cannot be kept as a reject: a 503 would be retried for ever.
+            raise RefusedRequest(
+                413,
+                RequestError.BODY_TOO_LARGE,
+                f"Event {index} has {len(original)} bytes: {rules.limits.event_bytes} are taken.",
+            )
         document: dict[str, Any] = {}
         try:
             document = _read_event(original, rules.limits)
-            decoded.records.append(_accept_or_refuse(document, sent, rules))
+            decoded.records.append(_accept_or_refuse(document, sent, rules, stamps))
         except _Refused as refused:
             name, event_id = document.get("event_name"), document.get("event_id")
             decoded.rejects.append(
@@ -91,6 +101,19 @@ def decode(body: bytes, rules: Rules) -> Decoded:
                 )
             )
     return decoded
+
+
+def _stamps(sent: datetime | None, rules: Rules) -> dict[str, str]:
+    """Return what every accepted event of a request is stamped with, written once."""
+    stamps = {"game_id": rules.game_id, "received_ts": rfc3339(rules.received), "source": rules.source}
+    if sent is None:
+        return stamps
+    if sent.tzinfo is None:
+        raise RefusedRequest(400, RequestError.UNREADABLE_BODY, "sent_ts has no time zone: write RFC 3339 UTC.")
+    try:
+        return {"sent_ts": rfc3339(sent.astimezone(UTC)), **stamps}
+    except OverflowError:
+        raise RefusedRequest(400, RequestError.UNREADABLE_BODY, "sent_ts is in no year of the calendar.") from None
 
 
 def _read_body(body: bytes, limits: Limits) -> _Body:
@@ -108,7 +131,7 @@ def _read_body(body: bytes, limits: Limits) -> _Body:
 def _read_event(raw: bytes, limits: Limits) -> dict[str, Any]:
     if len(raw) > limits.event_bytes:
         raise _Refused(EventError.EVENT_TOO_LARGE, f"the event has {len(raw)} bytes: {limits.event_bytes} at most")
-    if b"\\u0000" in raw:
+    if b"\\u0000" in raw and _NUL.search(raw):
         raise _Refused(EventError.UNREADABLE_EVENT, "a string holds the NUL character")
     try:
         document = _EVENT_DECODER.decode(raw)
@@ -120,15 +143,17 @@ def _read_event(raw: bytes, limits: Limits) -> dict[str, Any]:
     return document
 
 
-def _accept_or_refuse(document: dict[str, Any], sent: datetime | None, rules: Rules) -> tuple[str, bytes]:
+def _accept_or_refuse(
+    document: dict[str, Any], sent: datetime | None, rules: Rules, stamps: dict[str, str]
+) -> tuple[str, bytes]:
     try:
-        return _accept(document, sent, rules)
+        return _accept(document, sent, rules, stamps)
     except (ValueError, OverflowError) as error:
         # A time that has the right form and still is none: a leap second, an offset beyond the year 1.
         raise _Refused(EventError.SCHEMA_VIOLATION, f"/created_ts: {error}") from None
 
 
-def _accept(document: dict[str, Any], sent: datetime | None, rules: Rules) -> tuple[str, bytes]:
+def _accept(document: dict[str, Any], sent: datetime | None, rules: Rules, stamps: dict[str, str]) -> tuple[str, bytes]:
     """Validate and stamp one event; returns its Kafka key and value."""
     _validate(document)
     created = datetime.fromisoformat(document["created_ts"])
@@ -140,12 +165,8 @@ def _accept(document: dict[str, Any], sent: datetime | None, rules: Rules) -> tu
             raise _Refused(EventError.TOO_LATE, f"the event is older than {rules.horizon.days} days")
         moment = found
     document.setdefault("properties", {})
-    if sent is not None:
-        document["sent_ts"] = rfc3339(sent.astimezone(UTC))
-    document["game_id"] = rules.game_id
-    document["received_ts"] = rfc3339(rules.received)
+    document.update(stamps)
     document["event_ts"] = rfc3339(moment.astimezone(UTC))
-    document["source"] = rules.source
     if corrected:
         document["clock_corrected"] = True
     player = document.get("player_id") or document.get("device_id")
@@ -161,10 +182,20 @@ def _validate(document: dict[str, Any]) -> None:
             f"event_name {name!r} with event_version {version!r} has no schema: GET /v1/schemas lists them",
         )
     if validator.is_valid(document):
+        _require_whole_numbers(name, version, document.get("properties", {}))
         return
     error = next(iter(validator.iter_errors(document)))
     pointer = "/" + "/".join(str(part) for part in error.instance_path)
-    raise _Refused(EventError.SCHEMA_VIOLATION, f"{pointer}: {error.message}"[:1000])
+    raise _Refused(EventError.SCHEMA_VIOLATION, f"{pointer}: {error.message}")
+
+
+def _require_whole_numbers(name: Any, version: Any, properties: dict[str, Any]) -> None:
+    for key in whole_properties()[(name, version)]:
+        if isinstance(properties.get(key), float):
+            raise _Refused(
+                EventError.SCHEMA_VIOLATION,
+                f"/properties/{key}: {properties[key]} must be written without a fraction or an exponent",
+            )
 
 
 def _imported_time(created: datetime, rules: Rules) -> datetime:

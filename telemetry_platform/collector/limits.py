@@ -10,16 +10,21 @@ from telemetry_platform.collector.error_types import RequestError
 
 _GZIP = 31
 _LARGEST_WINDOW = 1 << 25
+_GZIP_MEMBERS = 64
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds of one request, in bytes and events; nesting counts the event object itself."""
+    """Bounds of one request, in bytes and events; nesting counts the event object itself.
+
+    An event between `event_bytes` and `kept_bytes` is kept as a reject; a larger one refuses the request.
+    """
 
     body_bytes: int = 4 * 1024**2
     decompressed_bytes: int = 32 * 1024**2
     events: int = 1000
     event_bytes: int = 32 * 1024
+    kept_bytes: int = 512 * 1024
     depth: int = 16
 
 
@@ -60,6 +65,9 @@ def decompress(body: bytes, encoding: str, limit: int) -> bytes:
 def _gunzip(body: bytes, limit: int) -> bytes:
     parts, size, rest = [], 0, body
     while rest and size <= limit:
+        if len(parts) == _GZIP_MEMBERS:
+            # Each member copies all that follows it: many empty ones would hold up every other request.
+            raise EOFError(f"it has more than {_GZIP_MEMBERS} members")
         member = zlib.decompressobj(_GZIP)
         part = member.decompress(rest, limit + 1 - size)
         parts.append(part)

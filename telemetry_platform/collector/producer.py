@@ -82,7 +82,7 @@ class EventProducer:
                     REJECTED_TOPIC, reject.raw, rules.game_id, headers=headers, on_delivery=pending.delivered
                 )
         except (BufferError, KafkaException) as error:
-            raise _unavailable(f"the queue to Kafka is full: {error}") from error
+            raise _unavailable(f"the producer does not take the record: {error}") from error
         try:
             failure = await asyncio.wait_for(pending.future, DELIVERY_SECONDS + 2)
         except TimeoutError:
@@ -104,10 +104,10 @@ class EventProducer:
         return len(self._producer)
 
     def close(self) -> None:
-        """Wait for what is queued, then end the thread."""
-        left = self._producer.flush(DELIVERY_SECONDS + 2)
+        """End the thread, then wait for what is queued; reports are never taken by two threads at once."""
         self._stopping.set()
         self._thread.join()
+        left = self._producer.flush(DELIVERY_SECONDS + 2)
         log.info("event=producer_closed unacknowledged=%d", left)
 
 

@@ -1,0 +1,109 @@
+"""Input that once got through, crashed a request, or would have been retried for ever."""
+
+import gzip
+import json
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+from telemetry_platform.cli.imports import LARGEST_EVENT, Summary, _batches
+from telemetry_platform.collector.app import _schema
+from telemetry_platform.collector.decoding import Decoded, Rules, decode
+from telemetry_platform.collector.error_types import EventError, RequestError
+from telemetry_platform.collector.limits import Limits, RefusedRequest, decompress
+from telemetry_platform.contracts import schemas
+
+PURCHASE = {
+    "event_id": "7f0c2a56-4a53-4f0e-9a57-4a1f5f3f7f10",
+    "event_name": "purchase",
+    "event_version": 1,
+    "created_ts": "2026-11-23T11:59:50Z",
+    "player_id": "p-1",
+}
+RULES = Rules("g", "collector", datetime(2026, 11, 23, 12, tzinfo=UTC), timedelta(days=30), date(2023, 1, 1), Limits())
+BOUGHT = {"transaction_id": "t-1", "product_id": "gems", "price_minor": 499, "currency": "USD"}
+
+
+def decode_text(event: str) -> Decoded:
+    return decode(f'{{"events":[{event}]}}'.encode(), RULES)
+
+
+def purchase(**properties: Any) -> str:
+    return json.dumps(PURCHASE | {"properties": BOUGHT | properties})
+
+
+@pytest.mark.parametrize("written", ["499.0", "4.99e2", "4.99E+2"])
+def test_a_price_must_be_written_as_the_integer_it_is(written: str):
+    (reject,) = decode_text(purchase().replace("499", written)).rejects
+    assert reject.error_type == EventError.SCHEMA_VIOLATION
+    assert reject.error_message.startswith("/properties/price_minor: ")
+
+
+def test_a_price_that_the_reported_decimals_cannot_hold_is_refused_at_the_edge():
+    assert len(decode_text(purchase(price_minor=999_999_999_999)).records) == 1
+    (reject,) = decode_text(purchase(price_minor=1_000_000_000_000)).rejects
+    assert reject.error_message.startswith("/properties/price_minor: ")
+
+
+@pytest.mark.parametrize("sent_ts", ["2026-11-23T12:00:00", "0001-01-01T00:00:00+14:00", "yesterday"])
+def test_a_sent_ts_that_is_no_time_with_a_zone_makes_the_body_unreadable(sent_ts: str):
+    body = json.dumps({"sent_ts": sent_ts, "events": [PURCHASE]}).encode()
+    with pytest.raises(RefusedRequest) as refused:
+        decode(body, RULES)
+    assert (refused.value.status, refused.value.error_type) == (400, RequestError.UNREADABLE_BODY)
+
+
+def test_an_unknown_property_may_be_any_number():
+    assert len(decode_text(purchase(discount=0.5, share=1.0)).records) == 1
+
+
+def test_the_text_backslash_u0000_is_no_nul_character():
+    assert len(decode_text(purchase(product_id="\\u0000")).records) == 1
+    assert decode_text(purchase(product_id="\\\u0000")).rejects[0].error_type == EventError.UNREADABLE_EVENT
+
+
+def test_a_message_does_not_repeat_all_that_was_sent():
+    (reject,) = decode_text(json.dumps(PURCHASE | {"event_name": "x" * 30_000})).rejects
+    assert len(reject.error_message) <= 500
+
+
+def test_an_event_that_kafka_could_not_keep_refuses_its_request_instead_of_asking_for_a_retry():
+    kept = decode_text(purchase(note="x" * 100_000))
+    assert kept.rejects[0].error_type == EventError.EVENT_TOO_LARGE
+    with pytest.raises(RefusedRequest) as refused:
+        decode_text(purchase(note="x" * Limits().kept_bytes))
+    assert (refused.value.status, refused.value.error_type) == (413, RequestError.BODY_TOO_LARGE)
+
+
+def test_an_import_counts_an_event_that_no_request_could_carry_and_goes_on():
+    summary = Summary("file", "g")
+    large = b'{"a":"' + b"x" * LARGEST_EVENT + b'"}'
+    assert list(_batches(iter([b'{"a":1}', large, b"7", b'{"a":2}']), summary)) == [[(1, b'{"a":1}'), (4, b'{"a":2}')]]
+    assert (summary.read, summary.rejected) == (4, {"event_too_large": 1, "unreadable_event": 1})
+
+
+def test_a_body_of_many_empty_gzip_members_is_refused_before_it_holds_up_the_others():
+    member = gzip.compress(b"")
+    assert decompress(gzip.compress(b"{") + member + gzip.compress(b"}"), "gzip", 100) == b"{}"
+    with pytest.raises(RefusedRequest) as refused:
+        decompress(member * 1000, "gzip", 100)
+    assert refused.value.status == 400
+
+
+@pytest.mark.parametrize(
+    "tail", ["heartbeat/²", "heartbeat/" + "9" * 5000, "heartbeat", "heartbeat/1/2", "/../x", "x/1"]
+)
+def test_a_schema_that_is_not_there_is_404(tail: str):
+    with pytest.raises(RefusedRequest) as refused:
+        _schema(f"/v1/schemas/{tail}")
+    assert refused.value.status == 404
+
+
+def test_a_published_schema_can_be_used_without_a_further_request():
+    validator = jsonschema_rs.validator_for(json.loads(_schema("/v1/schemas/purchase/1").body), validate_formats=True)
+    folder = Path(schemas.__file__).parent / "events" / "purchase"
+    for example in folder.glob("purchase.*.json"):
+        assert validator.is_valid(json.loads(example.read_text())) == example.name.endswith(".pass.json"), example.name

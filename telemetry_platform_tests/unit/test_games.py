@@ -1,0 +1,178 @@
+"""The registry of games and their keys."""
+
+import json
+import stat
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from telemetry_platform.errors import GameRegistryError
+from telemetry_platform.games import game as model
+from telemetry_platform.games.keys import KeyGrant, KeyRing, count_keys
+from telemetry_platform.games.registry import add_game, load_games, local_keys, read_game, rotate_key
+from telemetry_platform.settings import Settings, read_settings
+
+FULL = """
+name: Waves
+session_gap_minutes: 20
+reporting_currency: EUR
+test_players: [{player_id: p-1, from: 2026-01-02}]
+test_builds: [{build_version: "1.4", from: 2026-01-03}]
+funnels:
+  - {name: pay, window_seconds: 60, steps: [{event: store_opened}, {event: custom, where: {name: paid}}]}
+"""
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return read_settings({"TELEMETRY_HOME": str(tmp_path)})
+
+
+def entry(folder: Path, text: str) -> Path:
+    path = folder / "waves.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_an_entry_is_read_into_a_game(tmp_path: Path):
+    game = read_game(entry(tmp_path, FULL))
+    assert (game.game_id, game.name, game.session_gap_minutes, game.reporting_currency) == ("waves", "Waves", 20, "EUR")
+    assert game.test_players == (model.TestSubject("p-1", date(2026, 1, 2)),)
+    assert game.test_builds == (model.TestSubject("1.4", date(2026, 1, 3)),)
+    assert game.funnels == (
+        model.Funnel("pay", 60, (model.FunnelStep("store_opened"), model.FunnelStep("custom", {"name": "paid"}))),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name: [", "cannot be read as YAML"),
+        ("- waves", "must be a mapping"),
+        ("", "must be a mapping"),
+        ("nam: Waves", "unknown field `nam`. Remove it"),
+        ("reporting_currency: USD", "missing required field `name`"),
+        ("name: 3", "name: Expected `str`, got `int`. Put it in quotes."),
+        ("name: W\nsession_gap_minutes: soon", "session_gap_minutes: Expected `int`"),
+        ("name: W\nreporting_currency: usd", "reporting_currency: "),
+        (
+            "name: W\ntest_builds: [{build_version: 1.4, from: 2026-01-01}]",
+            r"test_builds\[0\].build_version: .* quotes",
+        ),
+        ("name: W\nfunnels: [{name: f, window_seconds: 604801, steps: [{event: a}, {event: b}]}]", "window_seconds"),
+        ("name: W\nfunnels: [{name: f, window_seconds: 60, steps: [{event: a}]}]", r"funnels\[0\].steps"),
+        ("name: W\nevents: nowhere", "events: 'nowhere' is not a folder"),
+    ],
+)
+def test_a_broken_entry_is_refused_by_file_field_and_remedy(tmp_path: Path, text: str, message: str):
+    with pytest.raises(GameRegistryError, match=message) as error:
+        read_game(entry(tmp_path, text))
+    assert "waves.yaml" in str(error.value)
+
+
+@pytest.mark.parametrize("game_id", ["", "Waves", "a:b", "../waves", "a b", "x" * 64])
+def test_an_id_that_is_no_file_name_or_key_part_is_refused(settings: Settings, game_id: str):
+    with pytest.raises(GameRegistryError, match="cannot be a game's id"):
+        add_game(settings, game_id, None)
+
+
+def test_a_games_folder_that_is_not_there_holds_no_games(tmp_path: Path):
+    assert load_games(tmp_path / "nowhere") == {}
+
+
+def test_adding_a_game_writes_its_entry_and_keeps_no_key_in_clear_where_the_collector_reads(settings: Settings):
+    keys = add_game(settings, "waves", None)
+    assert list(load_games(settings.games_dir)) == ["waves"]
+    stored = (settings.keys_dir / "waves.json").read_text()
+    assert keys.write_key not in stored
+    assert keys.import_key not in stored
+    assert local_keys(settings, "waves") == keys
+    for file in (settings.keys_dir / "waves.json", settings.keys_dir / "local" / "waves.json"):
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_adding_a_game_twice_says_how_to_get_a_new_key(settings: Settings):
+    add_game(settings, "waves", None)
+    with pytest.raises(GameRegistryError, match="rotate-key waves"):
+        add_game(settings, "waves", None)
+
+
+def test_an_entry_under_version_control_gets_keys_without_being_rewritten(settings: Settings):
+    settings.games_dir.mkdir(parents=True)
+    path = entry(settings.games_dir, FULL)
+    add_game(settings, "waves", None)
+    assert path.read_text() == FULL
+
+
+def test_another_entry_for_a_registered_game_is_refused(settings: Settings, tmp_path: Path):
+    settings.games_dir.mkdir(parents=True)
+    entry(settings.games_dir, FULL)
+    with pytest.raises(GameRegistryError, match="already registered"):
+        add_game(settings, "waves", entry(tmp_path, "name: Other"))
+
+
+def test_a_broken_entry_registers_nothing(settings: Settings, tmp_path: Path):
+    with pytest.raises(GameRegistryError):
+        add_game(settings, "waves", entry(tmp_path, "name: 3"))
+    assert load_games(settings.games_dir) == {}
+    assert not settings.keys_dir.exists()
+
+
+def test_keys_of_an_unknown_game_name_the_command_that_adds_it(settings: Settings):
+    with pytest.raises(GameRegistryError, match="telemetry games add waves"):
+        local_keys(settings, "waves")
+
+
+def test_each_key_grants_its_own_right_to_its_own_game(settings: Settings):
+    waves, rings = add_game(settings, "waves", None), add_game(settings, "rings", None)
+    ring = KeyRing(settings.keys_dir)
+    assert ring.lookup(waves.write_key) == KeyGrant("waves", frozenset({"write"}))
+    assert ring.lookup(rings.import_key) == KeyGrant("rings", frozenset({"import"}))
+    for unknown in ("", "tw_" + "x" * 43, "ü" * 30, waves.write_key + "x"):
+        assert ring.lookup(unknown) is None
+
+
+def test_two_keys_are_valid_at_a_time_and_a_second_rotation_ends_the_first(settings: Settings):
+    first = add_game(settings, "waves", None)
+    ring = KeyRing(settings.keys_dir, check_seconds=0)
+    second = rotate_key(settings, "waves")
+    assert [ring.lookup(key) is not None for key in (first.write_key, second)] == [True, True]
+    third = rotate_key(settings, "waves")
+    assert [ring.lookup(key) is not None for key in (first.write_key, second, third)] == [False, True, True]
+    assert ring.lookup(first.import_key) is not None
+    assert count_keys(settings.keys_dir, "waves") == {"write": 2, "import": 1}
+    assert local_keys(settings, "waves").write_key == third
+
+
+def test_a_key_made_while_the_collector_runs_is_known_after_the_next_check(settings: Settings):
+    now = [0.0]
+    ring = KeyRing(settings.keys_dir, check_seconds=1, clock=lambda: now[0])
+    assert ring.lookup("x" * 40) is None
+    keys = add_game(settings, "waves", None)
+    now[0] = 0.5
+    assert ring.lookup(keys.write_key) is None
+    now[0] = 1.0
+    assert ring.lookup(keys.write_key) is not None
+    (settings.keys_dir / "waves.json").unlink()
+    now[0] = 2.0
+    assert ring.lookup(keys.write_key) is None
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"keys": [{"sha256": "zz", "right": "write"}]}', '{"keys": [{}]}'])
+def test_a_key_file_that_breaks_leaves_the_keys_it_had(settings: Settings, content: str):
+    keys = add_game(settings, "waves", None)
+    ring = KeyRing(settings.keys_dir, check_seconds=0)
+    assert ring.lookup(keys.write_key) is not None
+    (settings.keys_dir / "waves.json").write_text(content)
+    assert ring.lookup(keys.write_key) is not None
+    with pytest.raises(GameRegistryError, match="cannot be read as a key file"):
+        rotate_key(settings, "waves")
+
+
+def test_local_keys_survive_as_json_that_other_tools_can_read(settings: Settings):
+    keys = add_game(settings, "waves", None)
+    assert json.loads((settings.keys_dir / "local" / "waves.json").read_text()) == {
+        "write_key": keys.write_key,
+        "import_key": keys.import_key,
+    }
