@@ -6,6 +6,7 @@ from pyspark.sql import functions as sf
 from telemetry_platform.contracts.tables.bronze_events import BRONZE_EVENTS, ENVELOPE
 
 TRUSTED_SOURCES = ("collector", "import", "replay")
+DAY_MICROS = 86_400_000_000
 REQUIRED = ("event_id", "event_name", "event_version", "game_id", "created_ts")
 
 
@@ -20,7 +21,7 @@ def to_bronze(records: DataFrame, *, rejected_topic: str, lateness_horizon_days:
     parsed = sf.from_json(sf.when(~is_rejected, sf.col("value").cast("string")), ENVELOPE)
     header = sf.when(is_rejected, sf.map_from_entries("headers"))
     decoded = records.withColumn("e", parsed).withColumn("h", header)
-    timed = _with_times(decoded, is_rejected)
+    timed = _with_times(decoded, is_rejected, lateness_horizon_days)
     return _with_errors(timed, is_rejected, lateness_horizon_days).select(*_bronze_columns(is_rejected))
 
 
@@ -28,7 +29,7 @@ def _header(name: str) -> Column:
     return sf.col("h")[name].cast("string")
 
 
-def _with_times(decoded: DataFrame, is_rejected: Column) -> DataFrame:
+def _with_times(decoded: DataFrame, is_rejected: Column, lateness_horizon_days: int) -> DataFrame:
     """Add `received_ts`, `event_ts` and `clock_corrected`.
 
     A trusted producer that writes to the topic itself stamps nothing: the record's timestamp is then
@@ -41,9 +42,15 @@ def _with_times(decoded: DataFrame, is_rejected: Column) -> DataFrame:
     return (
         decoded.withColumn("is_trusted", is_trusted)
         .withColumn("received", received)
-        .withColumn("direct_event_ts", _event_time_of_direct_record())
-        .withColumn("event_time", sf.when(is_trusted, sf.col("e.event_ts")).otherwise(sf.col("direct_event_ts")))
+        .withColumn("is_believable", _is_created_believable(lateness_horizon_days))
+        .withColumn("event_time", sf.when(is_trusted, sf.col("e.event_ts")).otherwise(_event_time_of_direct_record()))
     )
+
+
+def _is_created_believable(lateness_horizon_days: int) -> Column:
+    """Whether `created_ts` may stand without a `sent_ts`: not in the future, not beyond the horizon."""
+    age = sf.unix_micros("received") - sf.unix_micros("e.created_ts")
+    return sf.coalesce(age.between(0, lateness_horizon_days * DAY_MICROS), sf.lit(False))
 
 
 def _event_time_of_direct_record() -> Column:
@@ -51,9 +58,7 @@ def _event_time_of_direct_record() -> Column:
         sf.unix_micros("received") - (sf.unix_micros("e.sent_ts") - sf.unix_micros("e.created_ts"))
     )
     with_sent = sf.least(by_clock_offset, sf.col("received"))
-    without_sent = sf.when(sf.col("e.created_ts") <= sf.col("received"), sf.col("e.created_ts")).otherwise(
-        sf.col("received")
-    )
+    without_sent = sf.when(sf.col("is_believable"), sf.col("e.created_ts")).otherwise(sf.col("received"))
     return sf.when(sf.col("e.sent_ts").isNotNull(), with_sent).otherwise(without_sent)
 
 
@@ -64,7 +69,7 @@ def _with_errors(timed: DataFrame, is_rejected: Column, lateness_horizon_days: i
         sf.when(sf.coalesce("e.player_id", "e.device_id").isNull(), sf.lit("player_id or device_id")),
         sf.when(sf.col("is_trusted") & sf.col("e.event_ts").isNull(), sf.lit("event_ts")),
     )
-    horizon_micros = lateness_horizon_days * 86_400_000_000
+    horizon_micros = lateness_horizon_days * DAY_MICROS
     is_direct_and_late = ~sf.col("is_trusted") & (
         sf.unix_micros("event_time") < sf.unix_micros("received") - horizon_micros
     )
@@ -96,7 +101,7 @@ def _bronze_columns(is_rejected: Column) -> list[Column]:
         .when(event_date < sf.date_sub(sf.to_date("received"), 1), "late")
         .otherwise("on_time")
     )
-    corrected = ~sf.col("is_trusted") & sf.col("e.sent_ts").isNull() & (sf.col("e.created_ts") > sf.col("received"))
+    corrected = ~sf.col("is_trusted") & sf.col("e.sent_ts").isNull() & ~sf.col("is_believable")
     computed = {
         "game_id": sf.coalesce("e.game_id", _header("game_id")),
         "event_id": sf.coalesce("e.event_id", _header("event_id")),
