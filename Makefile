@@ -20,8 +20,8 @@ $(STAMP): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@command -v $(UV) >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	@echo "Installing the locked Python packages..."
-	@VIRTUAL_ENV=$(abspath $(VENV)) $(UV) pip install --require-hashes --requirement requirements.lock
-	@VIRTUAL_ENV=$(abspath $(VENV)) $(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+	@VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(UV) pip install --require-hashes --requirement requirements.lock
+	@VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(UV) pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
 
 demo: setup ## Run the whole path on simulated games and check the numbers
