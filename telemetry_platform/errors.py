@@ -39,3 +39,7 @@ class WarehouseError(TelemetryError):
 
 class VerificationError(TelemetryError):
     """The numbers in gold differ from the simulator's truth."""
+
+
+class ContractError(TelemetryError):
+    """A schema cannot be read, is no schema, or takes a name that is taken."""

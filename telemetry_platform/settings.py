@@ -16,7 +16,46 @@ PROJECT_ROOT = Path(__file__).resolve().parent.parent
 EVENTS_TOPIC = "telemetry.events.v1"
 REJECTED_TOPIC = "telemetry.rejected.v1"
 
+# Variable of each of the `Limits` a user can set.
+LIMIT_VARIABLES = {
+    "body_bytes": "TELEMETRY_MAX_BODY_BYTES",
+    "decompressed_bytes": "TELEMETRY_MAX_DECOMPRESSED_BYTES",
+    "events": "TELEMETRY_MAX_EVENTS",
+    "event_bytes": "TELEMETRY_MAX_EVENT_BYTES",
+    "depth": "TELEMETRY_MAX_DEPTH",
+    "body_seconds": "TELEMETRY_BODY_SECONDS",
+    "in_flight_bytes": "TELEMETRY_MAX_IN_FLIGHT_BYTES",
+}
+
 STAND_IN_ACCOUNT = "stand_in"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of one request to the collector, in bytes, events and seconds; nesting counts the event object itself.
+
+    An event between `event_bytes` and `kept_bytes` is kept as a reject; a larger one refuses the request.
+    `in_flight_bytes` bounds the bodies that are being worked on at one time, all games together.
+    """
+
+    body_bytes: int = 4 * 1024**2
+    decompressed_bytes: int = 32 * 1024**2
+    events: int = 1000
+    event_bytes: int = 32 * 1024
+    kept_bytes: int = 512 * 1024
+    depth: int = 16
+    body_seconds: int = 30
+    in_flight_bytes: int = 128 * 1024**2
+
+
+@dataclass(frozen=True)
+class EdgeSettings:
+    """How the collector meets the internet: whose pages may send, what a proxy tells, what is logged."""
+
+    limits: Limits
+    cors_origins: frozenset[str]
+    country_header: str | None
+    has_access_log: bool
 
 
 @dataclass(frozen=True)
@@ -61,6 +100,7 @@ class Settings:
     kafka_partitions: int
     collector_host: str
     collector_port: int
+    edge: EdgeSettings
     warehouse_port: int
     dagster_port: int
     bronze_metrics_host: str
@@ -133,6 +173,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         kafka_partitions=_whole(environment, "TELEMETRY_KAFKA_PARTITIONS", 4),
         collector_host=environment.get("TELEMETRY_COLLECTOR_HOST", "127.0.0.1"),
         collector_port=_port(environment, "TELEMETRY_COLLECTOR_PORT", 8080),
+        edge=_edge(environment),
         warehouse_port=warehouse_port,
         dagster_port=_port(environment, "TELEMETRY_DAGSTER_PORT", 3000),
         bronze_metrics_host=environment.get("TELEMETRY_BRONZE_METRICS_HOST", "127.0.0.1"),
@@ -188,6 +229,31 @@ def _warehouse(environment: Mapping[str, str], port: int) -> WarehouseSettings:
         port=int(environment.get("SNOWFLAKE_PORT", "443")),
         protocol=environment.get("SNOWFLAKE_PROTOCOL", "https"),
     )
+
+
+def _edge(environment: Mapping[str, str]) -> EdgeSettings:
+    limits = Limits(
+        **{name: _whole(environment, variable, getattr(Limits, name)) for name, variable in LIMIT_VARIABLES.items()}
+    )
+    if limits.event_bytes > Limits.kept_bytes:
+        raise SettingsError(
+            f"TELEMETRY_MAX_EVENT_BYTES={limits.event_bytes} is more than Kafka takes in a record here: "
+            f"use at most {Limits.kept_bytes}."
+        )
+    origins = environment.get("TELEMETRY_CORS_ORIGINS", "*")
+    return EdgeSettings(
+        limits=limits,
+        cors_origins=frozenset(origin.strip().rstrip("/") for origin in origins.split(",") if origin.strip()),
+        country_header=environment.get("TELEMETRY_COUNTRY_HEADER", "").strip().lower() or None,
+        has_access_log=_switch(environment, "TELEMETRY_ACCESS_LOG", default=True),
+    )
+
+
+def _switch(environment: Mapping[str, str], name: str, *, default: bool) -> bool:
+    text = environment.get(name, "on" if default else "off").lower()
+    if text not in {"on", "off"}:
+        raise SettingsError(f"{name}={text!r} is neither on nor off.")
+    return text == "on"
 
 
 def _lake(value: str | None, home: Path) -> str:

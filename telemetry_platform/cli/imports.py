@@ -20,10 +20,9 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeE
 
 from telemetry_platform.cli.console import console, errors
 from telemetry_platform.client import TelemetryClient
-from telemetry_platform.collector.limits import Limits
 from telemetry_platform.errors import TelemetryError
 from telemetry_platform.games.registry import local_keys
-from telemetry_platform.settings import Settings, current_settings
+from telemetry_platform.settings import Limits, Settings, current_settings
 
 BATCH_EVENTS = 1000
 # Half of what the collector takes: the brackets and commas between events need room too.

@@ -9,6 +9,8 @@ from telemetry_platform.collector.producer import EventProducer
 from telemetry_platform.settings import current_settings
 
 DRAIN_SECONDS = 12
+# Longer than the minute after which many load balancers close an idle connection, so that they do so first.
+KEEP_ALIVE_SECONDS = 75
 
 
 def main() -> None:
@@ -22,6 +24,7 @@ def main() -> None:
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=DRAIN_SECONDS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         server_header=False,
     )
 

@@ -1,57 +1,49 @@
-"""The collector's ASGI application: route, authenticate, read, decide, produce, answer."""
+"""The collector's ASGI application: route, answer, log."""
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any
 
-import msgspec
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from telemetry_platform.collector import metrics
-from telemetry_platform.collector.decoding import Decoded, Rules, Source, decode
 from telemetry_platform.collector.error_types import RequestError
-from telemetry_platform.collector.limits import Limits, RefusedRequest, decompress
+from telemetry_platform.collector.http import (
+    Answer,
+    Receive,
+    Request,
+    Scope,
+    Send,
+    answer_headers,
+    json_answer,
+    preflight,
+)
+from telemetry_platform.collector.intake import SOURCES, Intake
+from telemetry_platform.collector.limits import RefusedRequest
+from telemetry_platform.collector.openapi import openapi
+from telemetry_platform.collector.policies import GamePolicies
 from telemetry_platform.collector.producer import EventProducer
-from telemetry_platform.contracts.schemas import event_schemas, published_schema
+from telemetry_platform.contracts.catalogue import Catalogue, builtin_catalogue
 from telemetry_platform.games.keys import KeyRing
 from telemetry_platform.settings import Settings
 
 log = logging.getLogger(__name__)
+access_log = logging.getLogger("telemetry_platform.collector.access")
 
-Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
-
-_ENCODE = msgspec.json.Encoder().encode
-_SOURCES: dict[str, Source] = {"/v1/events": "collector", "/v1/import": "import", "/v1/validate": "collector"}
-
-
-@dataclass(frozen=True)
-class Answer:
-    """Status, body and headers of a response."""
-
-    status: int
-    body: bytes
-    headers: tuple[tuple[bytes, bytes], ...] = ((b"content-type", b"application/json"),)
-
-
-def json_answer(status: int, document: Any, *extra: tuple[bytes, bytes]) -> Answer:
-    """Answer with a JSON document."""
-    return Answer(status, _ENCODE(document), ((b"content-type", b"application/json"), *extra))
+SCHEMAS = "/v1/schemas"
 
 
 class Collector:
-    """ASGI application over one producer; `limits` bound every request."""
+    """ASGI application over one producer; `settings.edge` bounds every request."""
 
-    def __init__(self, settings: Settings, producer: EventProducer, limits: Limits | None = None) -> None:
+    def __init__(self, settings: Settings, producer: EventProducer) -> None:
         self._settings = settings
+        self._edge = settings.edge
         self._producer = producer
-        self._limits = limits or Limits()
         self._keys = KeyRing(settings.keys_dir)
-        self._horizon = timedelta(days=settings.lateness_horizon_days)
+        self._policies = GamePolicies(settings)
+        self._intake = Intake(settings, producer, self._policies, self._keys)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request, or the start and end of the server."""
@@ -60,18 +52,37 @@ class Collector:
             return
         if scope["type"] != "http":
             return
+        started = time.perf_counter()
+        request = Request.of(scope, receive)
         try:
-            answer = await self._route(scope, receive)
+            answer = await self._route(request)
         except RefusedRequest as refused:
-            extra = ((b"retry-after", str(refused.retry_after).encode()),) if refused.retry_after else ()
-            answer = json_answer(
-                refused.status, {"error_type": refused.error_type, "error_message": refused.message}, *extra
+            answer = _refusal(refused, request)
+        await send(
+            {
+                "type": "http.response.start",
+                "status": answer.status,
+                "headers": answer_headers(request, answer, self._edge),
+            }
+        )
+        await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else answer.body})
+        self._report(request, answer, time.perf_counter() - started)
+
+    def _report(self, request: Request, answer: Answer, seconds: float) -> None:
+        """Count and log an answered request; never the client's address, its key, or what it sent."""
+        metrics.REQUESTS.labels(request.path if request.path in _KNOWN_PATHS else "other", answer.status).inc()
+        metrics.REQUEST_SECONDS.observe(seconds)
+        if self._edge.has_access_log:
+            notes = "".join(f" {name}={value}" for name, value in request.notes.items())
+            access_log.info(
+                "event=request request_id=%s method=%s path=%s status=%d milliseconds=%.1f%s",
+                request.request_id,
+                request.method if request.method.isalpha() else "other",
+                request.path if request.path in _KNOWN_PATHS else "other",
+                answer.status,
+                seconds * 1000,
+                notes,
             )
-        known = scope["path"] if scope["path"] in _KNOWN_PATHS else "other"
-        metrics.REQUESTS.labels(known, answer.status).inc()
-        length = (b"content-length", str(len(answer.body)).encode())
-        await send({"type": "http.response.start", "status": answer.status, "headers": [*answer.headers, length]})
-        await send({"type": "http.response.body", "body": answer.body})
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
@@ -83,75 +94,27 @@ class Collector:
                 return
             await send({"type": "lifespan.startup.complete"})
 
-    async def _route(self, scope: Scope, receive: Receive) -> Answer:
-        path, method = scope["path"], scope["method"]
-        if path in _SOURCES:
-            _require_method(method, "POST")
-            return await self._take(scope, receive, path)
-        if path in _PAGES or path == "/v1/schemas" or path.startswith("/v1/schemas/"):
-            _require_method(method, "GET")
-            return await _PAGES[path](self) if path in _PAGES else _schema(path)
-        raise RefusedRequest(404, RequestError.NOT_FOUND, f"There is nothing at {path}: see /v1/schemas.")
+    async def _route(self, request: Request) -> Answer:
+        path = request.path
+        if path in SOURCES:
+            if request.method == "OPTIONS":
+                return preflight(request, self._edge)
+            _require_method(request, "POST")
+            return await self._intake.take(request)
+        if path in _PAGES or path == SCHEMAS or path.startswith(f"{SCHEMAS}/"):
+            if request.method == "OPTIONS":
+                return preflight(request, self._edge)
+            _require_method(request, "GET", "HEAD")
+            if path in _PAGES:
+                return await _PAGES[path](self)
+            return schema_page(path, self._catalogue_of(request))
+        raise RefusedRequest(404, RequestError.NOT_FOUND, f"There is nothing here: see {SCHEMAS} or /openapi.json.")
 
-    async def _take(self, scope: Scope, receive: Receive, path: str) -> Answer:
-        headers = dict(scope["headers"])
-        game_id = self._authorize(headers, path)
-        body = await self._read(headers, receive)
-        metrics.IN_FLIGHT_BYTES.inc(len(body))
-        try:
-            rules = Rules(
-                game_id=game_id,
-                source=_SOURCES[path],
-                received=datetime.now(UTC),
-                horizon=self._horizon,
-                start_date=self._settings.start_date,
-                limits=self._limits,
-            )
-            decoded = decode(body, rules)
-            if path == "/v1/validate":
-                return _outcome(200, decoded)
-            with metrics.PRODUCE_SECONDS.time():
-                await self._producer.send(decoded, rules)
-        finally:
-            metrics.IN_FLIGHT_BYTES.dec(len(body))
-        metrics.ACCEPTED.labels(game_id, rules.source).inc(len(decoded.records))
-        for reject in decoded.rejects:
-            metrics.REJECTED.labels(game_id, reject.error_type).inc()
-        return _outcome(202, decoded)
-
-    def _authorize(self, headers: dict[bytes, bytes], path: str) -> str:
-        """Game of the request's key; raises RefusedRequest 401 or 403."""
-        scheme, _, key = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
-        grant = self._keys.lookup(key.strip()) if scheme.lower() == "bearer" else None
-        if grant is None:
-            raise RefusedRequest(
-                401,
-                RequestError.UNKNOWN_KEY,
-                "The key is unknown: send `Authorization: Bearer <write key of the game>`.",
-            )
-        right = "import" if path == "/v1/import" else "write"
-        if right not in grant.rights:
-            raise RefusedRequest(403, RequestError.MISSING_RIGHT, f"The key does not have the right to {right}.")
-        return grant.game_id
-
-    async def _read(self, headers: dict[bytes, bytes], receive: Receive) -> bytes:
-        """Read the whole body, decompressed, within the limits."""
-        largest = self._limits.body_bytes
-        declared = headers.get(b"content-length", b"0")
-        parts, size, more = [], int(declared) if declared.isdigit() else 0, True
-        if size <= largest:
-            size = 0
-            while more and size <= largest:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise RefusedRequest(400, RequestError.UNREADABLE_BODY, "The client went away.")
-                parts.append(message.get("body", b""))
-                size += len(parts[-1])
-                more = message.get("more_body", False)
-        if size > largest:
-            raise RefusedRequest(413, RequestError.BODY_TOO_LARGE, f"The body is larger than {largest} bytes.")
-        encoding = headers.get(b"content-encoding", b"").decode("latin-1").lower()
-        return decompress(b"".join(parts), encoding, self._limits.decompressed_bytes)
+    def _catalogue_of(self, request: Request) -> Catalogue:
+        """Events of the key's game; without a key, or with an unknown one, the built-in ones."""
+        grant = self._keys.lookup(request.header(b"authorization").partition(" ")[2].strip())
+        policy = self._policies.get(grant.game_id) if grant else None
+        return policy.catalogue if policy else builtin_catalogue()
 
     async def health(self) -> Answer:
         """Say that the process answers."""
@@ -167,35 +130,54 @@ class Collector:
         metrics.QUEUED.set(self._producer.queued)
         return Answer(200, generate_latest(), ((b"content-type", CONTENT_TYPE_LATEST.encode()),))
 
+    async def description(self) -> Answer:
+        """Describe this interface as OpenAPI 3.1."""
+        return json_answer(200, openapi(self._edge.limits))
+
+
+def schema_page(path: str, catalogue: Catalogue) -> Answer:
+    """Serve the list of events, or one schema: /v1/schemas/{name}/{version}."""
+    wanted = path.removeprefix(SCHEMAS).strip("/")
+    if not wanted:
+        return json_answer(
+            200, [{"event_name": contract.name, "event_version": contract.version} for contract in catalogue]
+        )
+    for contract in catalogue:
+        if wanted == f"{contract.name}/{contract.version}":
+            return json_answer(200, contract.published())
+    raise RefusedRequest(404, RequestError.NOT_FOUND, f"There is no such schema: {SCHEMAS} lists them.")
+
 
 _PAGES: dict[str, Callable[[Collector], Awaitable[Answer]]] = {
     "/healthz": Collector.health,
     "/readyz": Collector.readiness,
     "/metrics": Collector.prometheus,
+    "/openapi.json": Collector.description,
 }
-_KNOWN_PATHS = frozenset({*_SOURCES, *_PAGES, "/v1/schemas"})
+_KNOWN_PATHS = frozenset({*SOURCES, *_PAGES, SCHEMAS})
 
 
-def _require_method(method: str, wanted: str) -> None:
-    if method != wanted:
-        raise RefusedRequest(405, RequestError.METHOD_NOT_ALLOWED, f"{method} is not answered here: use {wanted}.")
+def _require_method(request: Request, *wanted: str) -> None:
+    if request.method not in wanted:
+        raise RefusedRequest(405, RequestError.METHOD_NOT_ALLOWED, f"Use {wanted[0]} here.", allow=wanted)
 
 
-def _outcome(status: int, decoded: Decoded) -> Answer:
-    rejected = [
-        {"index": reject.index, "error_type": reject.error_type, "error_message": reject.error_message}
-        for reject in decoded.rejects
-    ]
-    return json_answer(status, {"accepted": len(decoded.records), "rejected": rejected})
-
-
-def _schema(path: str) -> Answer:
-    """Serve the list of events, or one schema: /v1/schemas/{name}/{version}."""
-    parts = path.removeprefix("/v1/schemas").strip("/").split("/")
-    schemas = event_schemas()
-    if parts == [""]:
-        return json_answer(200, [{"event_name": name, "event_version": version} for name, version in sorted(schemas)])
-    found = {f"{name}/{version}": (name, version) for name, version in schemas}.get("/".join(parts))
-    if found is None:
-        raise RefusedRequest(404, RequestError.NOT_FOUND, f"There is no schema at {path}: /v1/schemas lists them.")
-    return json_answer(200, published_schema(found))
+def _refusal(refused: RefusedRequest, request: Request) -> Answer:
+    metrics.REFUSED.labels(refused.error_type).inc()
+    request.notes["error_type"] = refused.error_type
+    extra = []
+    if refused.retry_after:
+        extra.append((b"retry-after", str(refused.retry_after).encode()))
+    if refused.allow:
+        extra.append((b"allow", ", ".join([*refused.allow, "OPTIONS"]).encode()))
+    if refused.status == 401:
+        extra.append((b"www-authenticate", b"Bearer"))
+    if refused.status in {408, 413}:
+        # The rest of the body is not read: the connection cannot be used for another request.
+        extra.append((b"connection", b"close"))
+    document = {
+        "error_type": refused.error_type,
+        "error_message": refused.message,
+        "request_id": request.request_id,
+    }
+    return json_answer(refused.status, document, *extra)

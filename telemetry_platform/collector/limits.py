@@ -2,7 +2,6 @@
 
 import io
 import zlib
-from dataclasses import dataclass
 
 import zstandard
 
@@ -13,30 +12,24 @@ _LARGEST_WINDOW = 1 << 25
 _GZIP_MEMBERS = 64
 
 
-@dataclass(frozen=True)
-class Limits:
-    """Bounds of one request, in bytes and events; nesting counts the event object itself.
-
-    An event between `event_bytes` and `kept_bytes` is kept as a reject; a larger one refuses the request.
-    """
-
-    body_bytes: int = 4 * 1024**2
-    decompressed_bytes: int = 32 * 1024**2
-    events: int = 1000
-    event_bytes: int = 32 * 1024
-    kept_bytes: int = 512 * 1024
-    depth: int = 16
-
-
 class RefusedRequest(Exception):
     """A request that gets `status` and a reason instead of an acknowledgement."""
 
-    def __init__(self, status: int, error_type: RequestError, message: str, *, retry_after: int | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        error_type: RequestError,
+        message: str,
+        *,
+        retry_after: int | None = None,
+        allow: tuple[str, ...] = (),
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.error_type = error_type
         self.message = message
         self.retry_after = retry_after
+        self.allow = allow
 
 
 def decompress(body: bytes, encoding: str, limit: int) -> bytes:
@@ -57,7 +50,9 @@ def decompress(body: bytes, encoding: str, limit: int) -> bytes:
         raise RefusedRequest(400, RequestError.UNREADABLE_BODY, f"The body is not valid {encoding}: {error}.") from None
     if len(plain) > limit:
         raise RefusedRequest(
-            413, RequestError.BODY_TOO_LARGE, f"The decompressed body is larger than {limit} bytes: send less at once."
+            413,
+            RequestError.DECOMPRESSED_TOO_LARGE,
+            f"The decompressed body is larger than {limit} bytes: send less at once.",
         )
     return plain
 

@@ -42,11 +42,12 @@ class _Pending:
             self.future.set_result(self._failure)
 
 
-class EventProducer:
-    """An idempotent producer, its reports collected by a thread of its own."""
+class _PolledProducer:
+    """One librdkafka producer, its reports collected by a thread of its own."""
 
     def __init__(self, bootstrap: str) -> None:
-        self._producer = Producer(
+        self.has_failed = False
+        self.kafka = Producer(
             {
                 "bootstrap.servers": bootstrap,
                 "enable.idempotence": True,
@@ -57,30 +58,48 @@ class EventProducer:
                 "queue.buffering.max.messages": QUEUE_MESSAGES,
                 "queue.buffering.max.kbytes": QUEUE_KILOBYTES,
                 "log_level": 3,
+                "error_cb": self._on_error,
             }
         )
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._poll, name="kafka-reports", daemon=True)
         self._thread.start()
 
+    def _on_error(self, error: KafkaError) -> None:
+        if error.fatal():
+            log.error("event=producer_failed reason=%s", error)
+            self.has_failed = True
+
     def _poll(self) -> None:
         while not self._stopping.is_set():
-            self._producer.poll(0.1)
+            self.kafka.poll(0.1)
+
+    def close(self) -> None:
+        """End the thread, then wait for what is queued; reports are never taken by two threads at once."""
+        self._stopping.set()
+        self._thread.join()
+        left = self.kafka.flush(DELIVERY_SECONDS + 2)
+        log.info("event=producer_closed unacknowledged=%d", left)
+
+
+class EventProducer:
+    """An idempotent producer, replaced by a new one when the broker has made it unusable.
+
+    A fatal error (a producer id the broker no longer knows, a sequence it did not expect) ends a producer
+    for good: without a successor every later request would be refused until somebody restarts the process.
+    """
+
+    def __init__(self, bootstrap: str) -> None:
+        self._bootstrap = bootstrap
+        self._current = _PolledProducer(bootstrap)
 
     async def send(self, decoded: Decoded, rules: Rules) -> None:
         """Produce all of a request and wait for Kafka; raises RefusedRequest 503 when it cannot take it."""
-        count = len(decoded.records) + len(decoded.rejects)
-        if count == 0:
+        if decoded.count == 0:
             return
-        pending = _Pending(count, asyncio.get_running_loop())
+        pending = _Pending(decoded.count, asyncio.get_running_loop())
         try:
-            for key, value in decoded.records:
-                self._producer.produce(EVENTS_TOPIC, value, key, on_delivery=pending.delivered)
-            for reject in decoded.rejects:
-                headers = _headers(reject, rules)
-                self._producer.produce(
-                    REJECTED_TOPIC, reject.raw, rules.game_id, headers=headers, on_delivery=pending.delivered
-                )
+            self._produce(decoded, rules, pending)
         except (BufferError, KafkaException) as error:
             raise _unavailable(f"the producer does not take the record: {error}") from error
         try:
@@ -90,10 +109,25 @@ class EventProducer:
         if failure is not None:
             raise _unavailable(failure)
 
+    def _produce(self, decoded: Decoded, rules: Rules, pending: _Pending) -> None:
+        if self._current.has_failed:
+            self._replace()
+        produce, delivered = self._current.kafka.produce, pending.delivered
+        for key, value in decoded.records:
+            produce(EVENTS_TOPIC, value, key, on_delivery=delivered)
+        for reject in decoded.rejects:
+            produce(REJECTED_TOPIC, reject.raw, rules.game_id, headers=_headers(reject, rules), on_delivery=delivered)
+
+    def _replace(self) -> None:
+        failed, self._current = self._current, _PolledProducer(self._bootstrap)
+        # Closing waits for reports; what it held fails, and its requests are answered 503 and sent again.
+        threading.Thread(target=failed.close, name="kafka-close", daemon=True).start()
+        log.warning("event=producer_replaced")
+
     def is_ready(self) -> bool:
         """Whether the broker answers a metadata request within two seconds; blocks."""
         try:
-            self._producer.list_topics(EVENTS_TOPIC, timeout=2)
+            self._current.kafka.list_topics(EVENTS_TOPIC, timeout=2)
         except KafkaException:
             return False
         return True
@@ -101,14 +135,11 @@ class EventProducer:
     @property
     def queued(self) -> int:
         """Records handed over and not yet acknowledged."""
-        return len(self._producer)
+        return len(self._current.kafka)
 
     def close(self) -> None:
-        """End the thread, then wait for what is queued; reports are never taken by two threads at once."""
-        self._stopping.set()
-        self._thread.join()
-        left = self._producer.flush(DELIVERY_SECONDS + 2)
-        log.info("event=producer_closed unacknowledged=%d", left)
+        """Wait for what is queued; blocks."""
+        self._current.close()
 
 
 def _headers(reject: Reject, rules: Rules) -> list[tuple[str, str | bytes | None]]:
@@ -121,7 +152,7 @@ def _headers(reject: Reject, rules: Rules) -> list[tuple[str, str | bytes | None
         "event_id": reject.event_id,
         "event_name": reject.event_name,
     }
-    return [(name, value.encode()) for name, value in values.items() if value is not None]
+    return [(name, value.encode("utf-8", "replace")) for name, value in values.items() if value is not None]
 
 
 def _unavailable(reason: str) -> RefusedRequest:

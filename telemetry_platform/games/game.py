@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,16 @@ class Quota:
     burst_seconds: int = 10
 
 
+PersonalRule = Literal["drop", "hash"]
+
+
 @dataclass(frozen=True)
 class Game:
-    """A registry entry. Defaults are those of metrics.md."""
+    """A registry entry. Defaults are those of metrics.md.
+
+    `personal_properties` says what becomes of a property before it reaches Kafka; `events` is the folder of
+    the game's own schemas.
+    """
 
     game_id: str
     name: str
@@ -50,8 +58,8 @@ class Game:
     reporting_currency: str = "USD"
     lateness_horizon_days: int = 30
     quota: Quota = field(default_factory=Quota)
-    personal_properties: Mapping[str, str] = field(default_factory=dict)
+    personal_properties: Mapping[str, PersonalRule] = field(default_factory=dict)
     test_players: tuple[TestSubject, ...] = ()
     test_builds: tuple[TestSubject, ...] = ()
     funnels: tuple[Funnel, ...] = ()
-    events: str | None = None
+    events: Path | None = None

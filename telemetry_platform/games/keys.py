@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from telemetry_platform.errors import GameRegistryError
+from telemetry_platform.games.watch import FileWatch
 
 log = logging.getLogger(__name__)
 
@@ -94,33 +95,24 @@ class KeyRing:
         self, keys_dir: Path, *, check_seconds: float = 1.0, clock: Callable[[], float] = time.monotonic
     ) -> None:
         """Read `keys_dir` at the first lookup; a folder that is not there yet holds no keys."""
-        self._keys_dir = keys_dir
-        self._check_seconds = check_seconds
-        self._clock = clock
-        self._checked_at = -float("inf")
-        self._stamps: dict[Path, tuple[int, int, int]] = {}
+        self._watch = FileWatch(lambda: keys_dir.glob("*.json"), check_seconds=check_seconds, clock=clock)
         self._by_file: dict[Path, dict[bytes, KeyGrant]] = {}
         self._grants: dict[bytes, KeyGrant] = {}
 
     def lookup(self, key: str) -> KeyGrant | None:
         """Return what `key` grants, or None for an unknown one."""
-        now = self._clock()
-        if now - self._checked_at >= self._check_seconds:
-            self._checked_at = now
-            self._refresh()
+        if changed := self._watch.changed():
+            self._refresh(changed)
         if not _KEY_SHAPE.fullmatch(key):
             return None
         return self._grants.get(hashlib.sha256(key.encode("ascii")).digest())
 
-    def _refresh(self) -> None:
-        stamps = {path: stamp for path in self._keys_dir.glob("*.json") if (stamp := file_stamp(path)) is not None}
-        if stamps == self._stamps:
-            return
-        for path, stamp in stamps.items():
-            if self._stamps.get(path) != stamp:
+    def _refresh(self, changed: set[Path]) -> None:
+        for path in changed:
+            if path.exists():
                 self._load(path)
-        self._by_file = {path: grants for path, grants in self._by_file.items() if path in stamps}
-        self._stamps = stamps
+            else:
+                self._by_file.pop(path, None)
         self._grants = {digest: grant for grants in self._by_file.values() for digest, grant in grants.items()}
 
     def _load(self, path: Path) -> None:
@@ -133,15 +125,6 @@ class KeyRing:
         for entry in entries:
             rights.setdefault(bytes.fromhex(entry["sha256"]), set()).add(entry["right"])
         self._by_file[path] = {digest: KeyGrant(path.stem, frozenset(of_key)) for digest, of_key in rights.items()}
-
-
-def file_stamp(path: Path) -> tuple[int, int, int] | None:
-    """Return what changes when a file is replaced or rewritten; None when it is gone."""
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return None
-    return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 def write_private(path: Path, document: dict[str, Any]) -> None:

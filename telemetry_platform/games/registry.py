@@ -6,7 +6,7 @@ import shutil
 from collections import Counter
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import yaml
@@ -58,7 +58,7 @@ class _Entry(msgspec.Struct, forbid_unknown_fields=True):
     reporting_currency: Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")] = Game.reporting_currency
     lateness_horizon_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = Game.lateness_horizon_days
     quota: _Quota = msgspec.field(default_factory=_Quota)
-    personal_properties: dict[str, str] = {}
+    personal_properties: dict[_Text, Literal["drop", "hash"]] = {}
     test_players: list[_TestPlayer] = []
     test_builds: list[_TestBuild] = []
     funnels: list[_Funnel] = []
@@ -84,7 +84,7 @@ def read_game(path: Path, game_id: str | None = None) -> Game:
     except msgspec.ValidationError as error:
         raise GameRegistryError(f"{path}: {_explain(str(error))}") from error
     _check_names(path, entry)
-    return _to_game(game_id, entry)
+    return _to_game(game_id, entry, path.parent)
 
 
 def check_game_id(game_id: str) -> str:
@@ -183,7 +183,7 @@ def _check_names(path: Path, entry: _Entry) -> None:
         )
 
 
-def _to_game(game_id: str, entry: _Entry) -> Game:
+def _to_game(game_id: str, entry: _Entry, folder: Path) -> Game:
     quota: dict[str, Any] = msgspec.structs.asdict(entry.quota)
     return Game(
         game_id=game_id,
@@ -201,5 +201,5 @@ def _to_game(game_id: str, entry: _Entry) -> Game:
             )
             for funnel in entry.funnels
         ),
-        events=entry.events,
+        events=None if entry.events is None else folder / entry.events,
     )

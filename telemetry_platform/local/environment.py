@@ -2,7 +2,7 @@
 
 import sys
 
-from telemetry_platform.settings import Settings, process_environment
+from telemetry_platform.settings import LIMIT_VARIABLES, EdgeSettings, Settings, process_environment
 
 
 def environment_of(settings: Settings) -> dict[str, str]:
@@ -20,7 +20,7 @@ def environment_of(settings: Settings) -> dict[str, str]:
         PYTHONUNBUFFERED="1",
     )
     kept = {name: value for name, value in inherited.items() if not name.startswith(("TELEMETRY_", "SNOWFLAKE_"))}
-    return kept | _variables(settings) | _warehouse_variables(settings)
+    return kept | _variables(settings) | _edge_variables(settings.edge) | _warehouse_variables(settings)
 
 
 def _variables(settings: Settings) -> dict[str, str]:
@@ -50,6 +50,15 @@ def _variables(settings: Settings) -> dict[str, str]:
     if settings.java_home is not None:
         variables["JAVA_HOME"] = str(settings.java_home)
     return variables
+
+
+def _edge_variables(edge: EdgeSettings) -> dict[str, str]:
+    limits = {variable: str(getattr(edge.limits, name)) for name, variable in LIMIT_VARIABLES.items()}
+    return limits | {
+        "TELEMETRY_CORS_ORIGINS": ",".join(sorted(edge.cors_origins)),
+        "TELEMETRY_COUNTRY_HEADER": edge.country_header or "",
+        "TELEMETRY_ACCESS_LOG": "on" if edge.has_access_log else "off",
+    }
 
 
 def _warehouse_variables(settings: Settings) -> dict[str, str]:

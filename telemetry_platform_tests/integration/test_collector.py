@@ -130,7 +130,7 @@ def test_validation_says_the_same_and_writes_nothing(stack_settings: Settings, k
     status, answer, _ = post(
         stack_settings, "/v1/validate", keys.write_key, batch(event(), event(event_name="unknown"))
     )
-    assert (status, answer["accepted"], answer["rejected"][0]["error_type"]) == (200, 1, "unknown_event")
+    assert (status, answer["accepted"], answer["rejected"][0]["error_type"]) == (202, 1, "unknown_event")
     assert end_offsets(stack_settings.kafka) == before
 
 

@@ -8,7 +8,9 @@ import zstandard
 
 from telemetry_platform.collector.decoding import Decoded, Rules, decode
 from telemetry_platform.collector.error_types import EventError, RequestError
-from telemetry_platform.collector.limits import Limits, RefusedRequest, decompress, depth_of
+from telemetry_platform.collector.limits import RefusedRequest, decompress, depth_of
+from telemetry_platform.collector.policies import GamePolicy
+from telemetry_platform.settings import Limits
 
 RECEIVED = datetime(2026, 11, 23, 12, tzinfo=UTC)
 EVENT = {
@@ -22,7 +24,13 @@ EVENT = {
 
 
 def rules(source: Any = "collector", limits: Limits | None = None) -> Rules:
-    return Rules("g", source, RECEIVED, timedelta(days=30), date(2023, 1, 1), limits or Limits())
+    return Rules(
+        policy=GamePolicy("g", timedelta(days=30)),
+        source=source,
+        received=RECEIVED,
+        start_date=date(2023, 1, 1),
+        limits=limits or Limits(),
+    )
 
 
 def decode_events(*events: Any, source: Any = "collector", limits: Limits | None = None) -> Decoded:
@@ -71,7 +79,7 @@ def test_a_broken_event_is_kept_with_its_place_its_reason_and_its_bytes_and_the_
         ({"created_ts": 1_763_899_190}, EventError.SCHEMA_VIOLATION),
         ({"player_id": None}, EventError.SCHEMA_VIOLATION),
         ({"created_ts": "2026-10-01T00:00:00Z"}, EventError.TOO_LATE),
-        ({"properties": {"level": "a\u0000b"}}, EventError.UNREADABLE_EVENT),
+        ({"properties": {"level": "a\u0000b"}}, EventError.INVALID_STRING),
         ({"properties": {"level": "x" * 40_000}}, EventError.EVENT_TOO_LARGE),
         ({"properties": {"level": "L1", "deep": [[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]}}, EventError.TOO_DEEP),
     ],
@@ -81,14 +89,30 @@ def test_an_event_is_refused_for_one_named_reason(change: dict, expected: EventE
     assert reject.error_type == expected
 
 
-@pytest.mark.parametrize("event", [b"7", b'"text"', b"null", b"[1]", b'{"a": NaN}', b'{"a": "\\ud800"}'])
-def test_what_is_no_event_object_is_never_accepted(event: bytes):
-    body = b'{"events": [' + event + b"]}"
-    try:
-        accepted, refused = decode(body, rules()).records, 1
-    except RefusedRequest as whole:
-        accepted, refused = [], whole.status
-    assert (accepted, refused) in [([], 1), ([], 400)]
+@pytest.mark.parametrize(
+    ("broken", "expected"),
+    [
+        (b"7", EventError.UNREADABLE_EVENT),
+        (b'"text"', EventError.UNREADABLE_EVENT),
+        (b"null", EventError.UNREADABLE_EVENT),
+        (b"[1]", EventError.UNREADABLE_EVENT),
+        (b'{"a": NaN}', EventError.NUMBER_NOT_FINITE),
+        (b'{"a": -Infinity}', EventError.NUMBER_NOT_FINITE),
+        (b'{"a": 1e999}', EventError.NUMBER_NOT_FINITE),
+        (b'{"a": ' + b"9" * 5000 + b"}", EventError.NUMBER_NOT_FINITE),
+        (b'{"a": "\\ud800"}', EventError.INVALID_STRING),
+        (b'{"\\udc00": 1}', EventError.INVALID_STRING),
+        (b'{"a": "\xff"}', EventError.INVALID_STRING),
+        (b'{"a": "\xed\xa0\x80"}', EventError.INVALID_STRING),
+        (b'{"a": "\\u0000"}', EventError.INVALID_STRING),
+        (b'{"a": "\x01"}', EventError.UNREADABLE_EVENT),
+    ],
+)
+def test_a_broken_event_costs_neither_its_neighbours_nor_its_bytes(broken: bytes, expected: EventError):
+    good = json.dumps(EVENT).encode()
+    decoded = decode(b'{"events" : [' + b", ".join([good, broken, good]) + b'], "sent_ts": null}', rules())
+    assert len(decoded.records) == 2
+    assert [(reject.index, reject.error_type, reject.raw) for reject in decoded.rejects] == [(1, expected, broken)]
 
 
 @pytest.mark.parametrize(
@@ -131,7 +155,7 @@ def test_a_small_body_that_stands_for_a_huge_one_is_refused_while_it_unfolds(enc
     assert decompress(body, encoding, len(huge)) == huge
     with pytest.raises(RefusedRequest) as refused:
         decompress(body, encoding, 1000)
-    assert (refused.value.status, refused.value.error_type) == (413, RequestError.BODY_TOO_LARGE)
+    assert (refused.value.status, refused.value.error_type) == (413, RequestError.DECOMPRESSED_TOO_LARGE)
 
 
 @pytest.mark.parametrize(("body", "encoding"), [(b"no gzip", "gzip"), (gzip.compress(b"x" * 100)[:-9], "gzip")])
