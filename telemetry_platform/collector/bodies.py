@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from telemetry_platform.collector.clock import rfc3339
 from telemetry_platform.collector.error_types import RequestError
 from telemetry_platform.collector.limits import RefusedRequest
 from telemetry_platform.settings import Limits
@@ -24,11 +23,6 @@ class Batch:
 
     events: list[bytes]
     sent: datetime | None
-
-    @property
-    def sent_ts(self) -> str | None:
-        """The client's clock as records carry it."""
-        return None if self.sent is None else rfc3339(self.sent)
 
 
 _DECODER = msgspec.json.Decoder(_Body)
