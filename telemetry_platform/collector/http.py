@@ -65,9 +65,10 @@ def json_answer(status: int, document: Any, *extra: Header) -> Answer:
 
 def answer_headers(request: Request, answer: Answer, edge: EdgeSettings) -> list[Header]:
     """Return all headers of an answer, those for pages of other origins included."""
+    length = () if answer.status == 204 else ((b"content-length", str(len(answer.body)).encode()),)
     return [
         *answer.headers,
-        (b"content-length", str(len(answer.body)).encode()),
+        *length,
         (b"x-request-id", request.request_id.encode()),
         *_cors(request, edge),
     ]
@@ -75,8 +76,8 @@ def answer_headers(request: Request, answer: Answer, edge: EdgeSettings) -> list
 
 def preflight(request: Request, edge: EdgeSettings) -> Answer:
     """Answer a browser's question whether a page of another origin may send."""
-    allowed = _PREFLIGHT if _cors(request, edge) else ()
-    return Answer(204, b"", allowed)
+    is_allowed = any(name == b"access-control-allow-origin" for name, _ in _cors(request, edge))
+    return Answer(204, b"", _PREFLIGHT if is_allowed else ())
 
 
 def _cors(request: Request, edge: EdgeSettings) -> tuple[Header, ...]:

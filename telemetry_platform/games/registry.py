@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 import yaml
 
+from telemetry_platform.contracts.catalogue import game_catalogue
 from telemetry_platform.errors import GameRegistryError
 from telemetry_platform.games.game import Funnel, FunnelStep, Game, Quota, TestSubject
 from telemetry_platform.games.keys import RIGHTS, GameKeys, Right, create_keys, rotate, write_private
@@ -104,21 +105,27 @@ def add_game(settings: Settings, game_id: str, file: Path | None) -> GameKeys:
     stack's own copy of the keys is what `local_keys` reads.
     """
     target = settings.games_dir / f"{check_game_id(game_id)}.yaml"
-    if file is not None:
-        read_game(file, game_id)
-    elif target.exists():
-        read_game(target)
+    game = read_game(file, game_id) if file is not None else read_game(target) if target.exists() else None
+    if game is not None and game.events is not None:
+        game_catalogue(game.events)
     if file is not None and target.exists() and target.read_bytes() != file.read_bytes():
         raise GameRegistryError(f"{game_id} is already registered in {target}: edit that file, it is picked up live.")
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
-        if file is not None:
+        if file is not None and game is not None:
             shutil.copyfile(file, target)
+            _bring_schemas(game, file, target)
         else:
             target.write_text(f"name: {game_id}\n", encoding="utf-8")
     keys = create_keys(settings.keys_dir, game_id)
     _write_local(settings, keys)
     return keys
+
+
+def _bring_schemas(game: Game, file: Path, target: Path) -> None:
+    """Copy the folder of own schemas beside the registered entry, where it is named relative to the file."""
+    if game.events is not None and game.events.is_relative_to(file.parent):
+        shutil.copytree(game.events, target.parent / game.events.relative_to(file.parent), dirs_exist_ok=True)
 
 
 def rotate_key(settings: Settings, game_id: str, right: Right = "write") -> str:

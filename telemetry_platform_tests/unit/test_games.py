@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from telemetry_platform.errors import GameRegistryError
+from telemetry_platform.errors import ContractError, GameRegistryError
 from telemetry_platform.games import game as model
 from telemetry_platform.games.keys import KeyGrant, KeyRing, count_keys
 from telemetry_platform.games.registry import add_game, load_games, local_keys, read_game, rotate_key
@@ -176,3 +176,20 @@ def test_local_keys_survive_as_json_that_other_tools_can_read(settings: Settings
         "write_key": keys.write_key,
         "import_key": keys.import_key,
     }
+
+
+def test_a_game_brings_its_own_schemas_along_and_a_broken_one_is_refused_before_any_key_is_made(
+    settings: Settings, tmp_path: Path
+):
+    schema = tmp_path / "studio" / "own" / "boss_beaten" / "1.json"
+    schema.parent.mkdir(parents=True)
+    schema.write_text('{"type": "nonsense"}')
+    entry = tmp_path / "studio" / "g.yaml"
+    entry.write_text("name: G\nevents: own\n")
+    with pytest.raises(ContractError, match="boss_beaten version 1"):
+        add_game(settings, "g", entry)
+    schema.write_text('{"type": "object"}')
+    add_game(settings, "g", entry)
+    events = load_games(settings.games_dir)["g"].events
+    assert events == settings.games_dir / "own"
+    assert (events / "boss_beaten" / "1.json").is_file()
