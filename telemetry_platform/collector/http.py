@@ -1,7 +1,7 @@
 """What every request and answer has: the parsed head, the answer, its id, and who may read it."""
 
+import random
 import re
-import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -50,7 +50,7 @@ class Request:
         """Read the head; the client's X-Request-Id is kept when it is a plain word, else one is made."""
         headers = dict(scope["headers"])
         sent_id = headers.get(b"x-request-id", b"")
-        request_id = sent_id.decode("ascii") if _REQUEST_ID.fullmatch(sent_id) else secrets.token_hex(16)
+        request_id = sent_id.decode("ascii") if _REQUEST_ID.fullmatch(sent_id) else f"{random.getrandbits(128):032x}"
         return cls(scope["method"], scope["path"], headers, request_id, receive)
 
     def header(self, name: bytes) -> str:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import threading
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -16,6 +15,7 @@ log = logging.getLogger(__name__)
 
 DELIVERY_SECONDS = 8
 RETRY_AFTER_SECONDS = 2
+TICK_SECONDS = 0.001
 QUEUE_MESSAGES = 200_000
 QUEUE_KILOBYTES = 256 * 1024
 
@@ -23,30 +23,30 @@ QUEUE_KILOBYTES = 256 * 1024
 class _Pending:
     """Counts down a request's records; the last acknowledgement, or the first failure, answers it."""
 
-    def __init__(self, count: int, loop: asyncio.AbstractEventLoop) -> None:
-        self.future: asyncio.Future[str | None] = loop.create_future()
-        self._loop = loop
+    def __init__(self, count: int, future: "asyncio.Future[str | None]") -> None:
+        self.future = future
         self._left = count
         self._failure: str | None = None
 
     def delivered(self, error: KafkaError | None, message: Message) -> None:
-        """Take one record's delivery report; called in the polling thread only."""
+        """Take one record's delivery report."""
         self._left -= 1
         if error is not None:
             self._failure = str(error)
-        if self._left == 0:
-            self._loop.call_soon_threadsafe(self._answer)
-
-    def _answer(self) -> None:
-        if not self.future.done():
+        if self._left == 0 and not self.future.done():
             self.future.set_result(self._failure)
 
 
-class _PolledProducer:
-    """One librdkafka producer, its reports collected by a thread of its own."""
+class _LoopProducer:
+    """One librdkafka producer whose reports are collected by the event loop itself.
+
+    A thread of its own would fight the loop for the interpreter once per record: librdkafka's binding takes
+    it anew for every report. Between two looks at the queue the loop does other work; nothing waits.
+    """
 
     def __init__(self, bootstrap: str) -> None:
         self.has_failed = False
+        self._is_ticking = False
         self.kafka = Producer(
             {
                 "bootstrap.servers": bootstrap,
@@ -61,23 +61,27 @@ class _PolledProducer:
                 "error_cb": self._on_error,
             }
         )
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._poll, name="kafka-reports", daemon=True)
-        self._thread.start()
 
     def _on_error(self, error: KafkaError) -> None:
         if error.fatal():
             log.error("event=producer_failed reason=%s", error)
             self.has_failed = True
 
-    def _poll(self) -> None:
-        while not self._stopping.is_set():
-            self.kafka.poll(0.1)
+    def collect_reports(self) -> None:
+        """Look at the queue of reports until every record has one."""
+        if not self._is_ticking:
+            self._is_ticking = True
+            self._tick()
+
+    def _tick(self) -> None:
+        self.kafka.poll(0)
+        if len(self.kafka) > 0:
+            asyncio.get_running_loop().call_later(TICK_SECONDS, self._tick)
+        else:
+            self._is_ticking = False
 
     def close(self) -> None:
-        """End the thread, then wait for what is queued; reports are never taken by two threads at once."""
-        self._stopping.set()
-        self._thread.join()
+        """Wait for what is queued; blocks, and must be called when the loop no longer collects."""
         left = self.kafka.flush(DELIVERY_SECONDS + 2)
         log.info("event=producer_closed unacknowledged=%d", left)
 
@@ -91,17 +95,20 @@ class EventProducer:
 
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap = bootstrap
-        self._current = _PolledProducer(bootstrap)
+        self._current = _LoopProducer(bootstrap)
 
     async def send(self, decoded: Decoded, rules: Rules) -> None:
         """Produce all of a request and wait for Kafka; raises RefusedRequest 503 when it cannot take it."""
         if decoded.count == 0:
             return
-        pending = _Pending(decoded.count, asyncio.get_running_loop())
+        pending = _Pending(decoded.count, asyncio.get_running_loop().create_future())
         try:
             self._produce(decoded, rules, pending)
         except (BufferError, KafkaException) as error:
             raise _unavailable(f"the producer does not take the record: {error}") from error
+        finally:
+            # Also when only some were taken: their reports have to make room in the queue again.
+            self._current.collect_reports()
         try:
             failure = await asyncio.wait_for(pending.future, DELIVERY_SECONDS + 2)
         except TimeoutError:
@@ -119,9 +126,8 @@ class EventProducer:
             produce(REJECTED_TOPIC, reject.raw, rules.game_id, headers=_headers(reject, rules), on_delivery=delivered)
 
     def _replace(self) -> None:
-        failed, self._current = self._current, _PolledProducer(self._bootstrap)
-        # Closing waits for reports; what it held fails, and its requests are answered 503 and sent again.
-        threading.Thread(target=failed.close, name="kafka-close", daemon=True).start()
+        # What the failed one still holds fails by its own reports, which the loop goes on collecting.
+        self._current = _LoopProducer(self._bootstrap)
         log.warning("event=producer_replaced")
 
     def is_ready(self) -> bool:
