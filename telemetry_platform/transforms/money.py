@@ -3,28 +3,15 @@
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import Window as Over
 from pyspark.sql import functions as sf
-from pyspark.sql.types import LongType, StringType, StructField, StructType
+
+from telemetry_platform.contracts.columns import columns_of_events
+from telemetry_platform.contracts.currencies import WITH_FOUR_DECIMALS, WITH_THREE_DECIMALS, WITHOUT_DECIMALS
 
 RATE_DAYS = 7
 COUNTED_RECEIPTS = ("valid", "unverified")
 MONEY_EVENTS = ("purchase", "refund", "ad_impression")
 
-# ISO 4217 currencies whose minor unit is not a hundredth.
-WITHOUT_DECIMALS = (
-    *("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG"),
-    *("RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF"),
-)
-WITH_THREE_DECIMALS = ("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND")
-
-_PROPERTIES = StructType(
-    [
-        StructField("transaction_id", StringType()),
-        StructField("price_minor", LongType()),
-        StructField("revenue_micros", LongType()),
-        StructField("currency", StringType()),
-        StructField("receipt_status", StringType()),
-    ]
-)
+_PROPERTIES = ("transaction_id", "price_minor", "revenue_micros", "currency", "receipt_status")
 
 
 def to_money(events: DataFrame, rates: DataFrame) -> DataFrame:
@@ -46,9 +33,10 @@ def _counted(events: DataFrame) -> DataFrame:
 
     An invalid receipt counts for nothing, also not as the first of its transaction.
     """
+    properties = columns_of_events(MONEY_EVENTS, _PROPERTIES)
     parsed = (
         events.where(sf.col("event_name").isin(*MONEY_EVENTS) & ~sf.col("is_excluded"))
-        .withColumn("p", sf.from_json("properties", _PROPERTIES))
+        .withColumn("p", sf.from_json("properties", properties))
         .select("game_id", "player_id", "event_id", "event_name", "event_date", "event_ts", "p.*")
         .withColumn("receipt_status", sf.coalesce("receipt_status", sf.lit("unverified")))
         .withColumn("kind", sf.when(sf.col("event_name") == "ad_impression", "ad").otherwise(sf.col("event_name")))
@@ -85,13 +73,19 @@ def _amount() -> Column:
 
     The precisions are chosen so that the products fit 38 digits: wider ones would be rounded twice.
     """
-    rate = sf.col("usd_per_unit")
+    currency, rate = sf.col("currency"), sf.col("usd_per_unit")
     unit = (
-        sf.when(sf.col("currency").isin(*WITHOUT_DECIMALS), sf.lit("1"))
-        .when(sf.col("currency").isin(*WITH_THREE_DECIMALS), sf.lit("0.001"))
+        sf.when(currency.isin(*WITHOUT_DECIMALS), sf.lit("1"))
+        .when(currency.isin(*WITH_THREE_DECIMALS), sf.lit("0.001"))
         .otherwise(sf.lit("0.01"))
         .cast("decimal(4,3)")
     )
-    price = sf.col("price_minor").try_cast("decimal(14,0)") * rate * unit
+    at_rate = sf.col("price_minor").try_cast("decimal(14,0)") * rate
+    price = (at_rate * unit).try_cast("decimal(18,6)")
+    price_of_small_unit = (at_rate * sf.lit("0.0001").cast("decimal(4,4)")).try_cast("decimal(18,6)")
     revenue = sf.col("revenue_micros").try_cast("decimal(12,0)") * rate * sf.lit("0.000001").cast("decimal(6,6)")
-    return sf.when(sf.col("kind") == "ad", revenue.try_cast("decimal(18,6)")).otherwise(price.try_cast("decimal(18,6)"))
+    return (
+        sf.when(sf.col("kind") == "ad", revenue.try_cast("decimal(18,6)"))
+        .when(currency.isin(*WITH_FOUR_DECIMALS), price_of_small_unit)
+        .otherwise(price)
+    )

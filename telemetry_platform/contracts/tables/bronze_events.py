@@ -12,28 +12,31 @@ from pyspark.sql.types import (
     TimestampType,
 )
 
+from telemetry_platform.contracts.columns import envelope_columns
 from telemetry_platform.contracts.tables.table import Table
+
+_SENT = envelope_columns()
 
 ENVELOPE = StructType(
     [
-        StructField("event_id", StringType()),
-        StructField("event_name", StringType()),
-        StructField("event_version", IntegerType()),
+        _SENT["event_id"],
+        _SENT["event_name"],
+        _SENT["event_version"],
         StructField("game_id", StringType()),
-        StructField("player_id", StringType()),
-        StructField("device_id", StringType()),
-        StructField("session_id", StringType()),
-        StructField("platform", StringType()),
-        StructField("build_version", StringType()),
-        StructField("country", StringType()),
-        StructField("environment", StringType()),
-        StructField("created_ts", TimestampType()),
+        _SENT["player_id"],
+        _SENT["device_id"],
+        _SENT["session_id"],
+        _SENT["platform"],
+        _SENT["build_version"],
+        _SENT["country"],
+        _SENT["environment"],
+        _SENT["created_ts"],
         StructField("sent_ts", TimestampType()),
         StructField("received_ts", TimestampType()),
         StructField("event_ts", TimestampType()),
         StructField("source", StringType()),
         StructField("clock_corrected", BooleanType()),
-        StructField("properties", StringType()),
+        _SENT["properties"],
     ]
 )
 
