@@ -30,10 +30,12 @@ demo: setup ## Run the whole path on simulated games and check the numbers
 test: setup ## Run the unit, spark and integration suites
 	@$(BIN)/python -m pytest telemetry_platform_tests/unit telemetry_platform_tests/spark telemetry_platform_tests/integration
 
-check: setup ## Lint, check formats and types, validate the Dagster definitions
+check: setup ## Lint, check formats, types and schemas, validate the Dagster definitions
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
+	$(BIN)/telemetry schemas check
+	$(BIN)/telemetry schemas docs --check
 	$(BIN)/dagster definitions validate --workspace workspace.yaml --log-level warning
 
 lint-infra: setup ## Lint the Dockerfile and docker-compose.yml (needs node and npx)

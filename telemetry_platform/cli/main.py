@@ -6,7 +6,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from telemetry_platform.cli import demo, games, imports, materialize, query, simulate, stack, verify
+from telemetry_platform.cli import demo, games, imports, materialize, query, schemas, simulate, stack, verify
 from telemetry_platform.cli.console import errors
 from telemetry_platform.errors import TelemetryError
 
@@ -45,3 +45,4 @@ for command in (
     app.command()(command)
 app.command("import")(imports.import_events)
 app.add_typer(games.app, name="games", help="The registry of games and their keys.")
+app.add_typer(schemas.app, name="schemas", help="The events a game may send, and what was released of them.")
