@@ -101,17 +101,20 @@ def test_a_transaction_delivered_again_the_next_day_counts_on_its_first(spark: S
 
 
 def test_minor_units_follow_the_currency(spark: SparkSession) -> None:
-    rates = [rate(DAY, "JPY", "0.006543211"), rate(DAY, "BHD", "2.65"), rate(DAY, "EUR", "1.1")]
+    per_unit = {"JPY": "0.006543211", "BHD": "2.65", "EUR": "1.1", "CLF": "38.123456789"}
+    rates = [rate(DAY, currency, usd) for currency, usd in per_unit.items()]
     events = [
         purchase(price_minor=499, currency="JPY", player_id="jpy"),
         purchase(price_minor=1234, currency="BHD", player_id="bhd"),
         purchase(price_minor=1234, currency="EUR", player_id="eur"),
+        purchase(price_minor=12345, currency="CLF", player_id="clf"),
         event("ad_impression", revenue_micros=1500, currency="EUR", player_id="ad"),
     ]
     found = {row.player_id: row for row in player_days(spark, events, rates=rates)}
     assert found["jpy"].iap_revenue == Decimal("3.265062")
     assert found["bhd"].iap_revenue == Decimal("3.270100")
     assert found["eur"].iap_revenue == Decimal("13.574000")
+    assert found["clf"].iap_revenue == Decimal("47.063407")
     assert found["ad"].ad_revenue == Decimal("0.001650")
 
 
