@@ -66,7 +66,7 @@ def columns_of_events(event_names: Iterable[str], properties: Sequence[str]) -> 
         if len(found[name]) != 1:
             kinds = ", ".join(sorted(kind.simpleString() for kind in found[name])) or "no type at all"
             raise ContractError(f"The property {name} of {', '.join(sorted(names))} has not one type but {kinds}.")
-    return StructType([StructField(name, *found[name]) for name in properties])
+    return StructType([StructField(name, found[name].pop()) for name in properties])
 
 
 def _columns(schema: Schema) -> StructType:

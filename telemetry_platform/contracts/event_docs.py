@@ -18,6 +18,7 @@ What a game client may send. This page is written by `telemetry schemas docs` fr
 `telemetry_platform/contracts/events`; change those. A client can fetch the schemas themselves from
 `GET /v1/schemas` and `GET /v1/schemas/{name}/{version}`, and have events checked by `POST /v1/validate`.
 
+Whole numbers are written as such: to JSON Schema 499.0 and 4.99e2 are integers, here they are refused.
 A released version only ever grows: it never takes less, and never gives a property another type.
 """
 
