@@ -1,37 +1,14 @@
 """One broker and one warehouse stand-in for the whole suite, started as the product starts them."""
 
-import os
-import socket
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
 from telemetry_platform.local import stack
-from telemetry_platform.settings import PROJECT_ROOT, Settings, read_settings
+from telemetry_platform.settings import Settings
+from telemetry_platform_tests.integration.own_stack import settings_on_free_ports
 
 SERVICES = frozenset({"broker", "warehouse", "collector", "bronze", "dagster"})
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports nobody listens on, all different because they are held until the last one is found."""
-    held = [socket.socket() for _ in range(count)]
-    try:
-        for probe in held:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in held]
-    finally:
-        for probe in held:
-            probe.close()
-
-
-def settings_on_free_ports(home: Path, **variables: str) -> Settings:
-    """Settings of a stack of its own: its data under `home`, each port free."""
-    names = ("KAFKA", "KAFKA_CONTROLLER", "COLLECTOR", "WAREHOUSE", "DAGSTER", "BRONZE_METRICS")
-    ports = {f"TELEMETRY_{name}_PORT": str(port) for name, port in zip(names, free_ports(len(names)), strict=True)}
-    jars = os.environ.get("TELEMETRY_JARS", str(PROJECT_ROOT / ".jars"))
-    java = {"JAVA_HOME": os.environ["JAVA_HOME"]} if os.environ.get("JAVA_HOME") else {}
-    return read_settings({"TELEMETRY_HOME": str(home), "TELEMETRY_JARS": jars} | ports | java | variables)
 
 
 @pytest.fixture(scope="session")
