@@ -1,6 +1,7 @@
 """Request bodies that look like a game's: built once, with event ids that are new in every request."""
 
 import gzip
+import itertools
 import json
 import random
 import re
@@ -8,9 +9,11 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 GZIP_BODIES = 200
+GZIP_LEVEL = 6
 _ID_TAIL = re.compile(rb'(?<="event_id": ")[0-9a-f-]{24}([0-9a-f]{8})')
 
 
@@ -41,23 +44,29 @@ def body_of(payload: Payload) -> bytes:
 
 
 def requests(payload: Payload, key: str) -> Iterator[bytes]:
-    """Return whole HTTP requests without an end, no two with the same event ids.
+    """Return whole HTTP requests without an end.
 
-    The ids of a plain body are patched in place for every request. A compressed body cannot be patched:
+    The ids of a plain body are patched in place, so that no event is sent twice. A compressed body cannot be patched:
     `GZIP_BODIES` different ones are made and repeated. The collector keeps no ids, so it does the same work.
     """
-    template = bytearray(body_of(payload))
-    places = [match.start(1) for match in _ID_TAIL.finditer(bytes(template))]
-    if payload.encoding == "gzip":
-        made = [
-            _framed(gzip.compress(_patch(template, places, n), 6, mtime=0), payload, key) for n in range(GZIP_BODIES)
-        ]
+    if payload.encoding:
         while True:
-            yield from made
-    number = 0
-    while True:
+            yield from _compressed(payload, key)
+    template, places = _template(payload)
+    for number in itertools.count():
         yield _framed(_patch(template, places, number), payload, key)
-        number += 1
+
+
+@cache
+def _compressed(payload: Payload, key: str) -> tuple[bytes, ...]:
+    template, places = _template(payload)
+    bodies = (_patch(template, places, number) for number in range(GZIP_BODIES))
+    return tuple(_framed(gzip.compress(body, GZIP_LEVEL, mtime=0), payload, key) for body in bodies)
+
+
+def _template(payload: Payload) -> tuple[bytearray, list[int]]:
+    body = body_of(payload)
+    return bytearray(body), [match.start(1) for match in _ID_TAIL.finditer(body)]
 
 
 def _patch(body: bytearray, places: list[int], number: int) -> bytes:

@@ -108,7 +108,7 @@ def servers(settings: Settings, targets: Sequence[str]) -> Iterator[list[Server]
         yield found
 
 
-def measure(server: Server, payload: Payload, seconds: float, number: int) -> Sample:
+def measure(server: Server, payload: Payload, seconds: float, *, number: int) -> Sample:
     """Load one server fully for `seconds`, after a warm-up."""
     made = requests(payload, server.key)
     with LoadGenerator(server.port, made, connections=CONNECTIONS[payload.events]) as load:
@@ -147,18 +147,22 @@ def measure_latency(server: Server, payload: Payload, rate: float, seconds: floa
 def run(chosen: argparse.Namespace, console: Console) -> tuple[list[Sample], list[Latency]]:
     """Measure every target with every payload, in rounds: whatever else the machine does meets all of them."""
     payloads = [payload for payload in PAYLOADS if not chosen.payloads or payload.name in chosen.payloads]
-    samples, latencies = [], []
+    samples: list[Sample] = []
+    latencies: list[Latency] = []
     with tempfile.TemporaryDirectory() as home, servers(settings_on_free_ports(Path(home)), chosen.targets) as found:
         for number in range(chosen.rounds):
-            for payload in payloads:
-                # Nobody is always first.
-                for server in found[number % len(found) :] + found[: number % len(found)]:
-                    samples.append(measure(server, payload, chosen.seconds, number))
+            # Nobody is always first.
+            order = found[number % len(found) :] + found[: number % len(found)]
+            samples += [
+                measure(server, payload, chosen.seconds, number=number) for payload in payloads for server in order
+            ]
             console.log(f"round {number + 1} of {chosen.rounds}")
+        console.print(throughput_table(samples))
         for payload in payloads:
             for server in found:
                 highest = statistics.median(_rates(samples, server.target, payload.name))
                 latencies.append(measure_latency(server, payload, highest / 2, chosen.latency_seconds))
+        console.print(latency_table(latencies))
     return samples, latencies
 
 
@@ -237,7 +241,6 @@ def main() -> None:
     chosen = parser.parse_args()
     console = Console(width=None if sys.stdout.isatty() else 160)
     samples, latencies = run(chosen, console)
-    console.print(throughput_table(samples), latency_table(latencies))
     if chosen.json is not None:
         document = {"samples": [asdict(s) for s in samples], "latencies": [asdict(found) for found in latencies]}
         chosen.json.write_text(json.dumps(document, indent=1))
