@@ -90,22 +90,18 @@ def servers(settings: Settings, targets: Sequence[str]) -> Iterator[list[Server]
     with ExitStack() as running:
         running.callback(stack.down, settings)
         stack.up(settings, without=OTHERS)
-        found = []
-        for target in targets:
-            if target == "collector":
-                found.append(
-                    Server(target, running.enter_context(running_collector(settings)), settings.collector_port, key)
-                )
-                continue
-            (port,) = free_ports(1)
-            mode = target.removeprefix("forward-")
-            command = [sys.executable, "-m", "benchmarks.collector.forwarder", mode, "--port", str(port)]
-            command += ["--kafka", settings.kafka]
-            url, log = f"http://127.0.0.1:{port}/", settings.logs_dir / f"{target}.log"
-            found.append(
-                Server(target, running.enter_context(running_server(settings, command, url, log=log)), port, key)
-            )
-        yield found
+        yield [_start(settings, target, key, running) for target in targets]
+
+
+def _start(settings: Settings, target: str, key: str, running: ExitStack) -> Server:
+    if target == "collector":
+        return Server(target, running.enter_context(running_collector(settings)), settings.collector_port, key)
+    (port,) = free_ports(1)
+    mode = target.removeprefix("forward-")
+    command = [sys.executable, "-m", "benchmarks.collector.forwarder", mode]
+    command += ["--port", str(port), "--kafka", settings.kafka]
+    url, log = f"http://127.0.0.1:{port}/", settings.logs_dir / f"{target}.log"
+    return Server(target, running.enter_context(running_server(settings, command, url, log=log)), port, key)
 
 
 def measure(server: Server, payload: Payload, seconds: float, *, number: int) -> Sample:
@@ -173,18 +169,12 @@ def _rates(samples: list[Sample], target: str, payload: str) -> list[float]:
 def throughput_table(samples: list[Sample]) -> Table:
     """Show events per CPU-second: median, least and most over the rounds, and the share of each yardstick."""
     table = Table(title="At full load", title_justify="left")
-    for column in ("request", "bytes", "server"):
-        table.add_column(column, justify="right" if column == "bytes" else "left")
-    for column in (
-        "events per CPU-s",
-        "least",
-        "most",
-        "× forward-events",
-        "× forward-body",
-        "events/s",
-        "server CPUs",
-        "generator CPUs",
-    ):
+    table.add_column("request")
+    table.add_column("bytes", justify="right")
+    table.add_column("server")
+    for column in ("events per CPU-s", "least", "most", *(f"× {target}" for target in TARGETS[1:])):
+        table.add_column(column, justify="right")
+    for column in ("events/s", "server CPUs", "generator CPUs"):
         table.add_column(column, justify="right")
     for payload in PAYLOADS:
         for target in TARGETS:

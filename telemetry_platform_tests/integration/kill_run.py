@@ -103,7 +103,9 @@ def run_with_kills(settings: Settings, *, kills: int, seed: int) -> Outcome:
             for thread in threads:
                 thread.join(RETRY_SECONDS + 30)
         assert not any(thread.is_alive() for thread in threads), "a sender did not end"
-        return _account(settings, load, start, seed, done)
+        outcome = _account(settings, load, start, seed, done)
+        log.info("event=kills_accounted outcome=%s", outcome)
+        return outcome
     finally:
         stack.down(settings)
 
@@ -144,7 +146,7 @@ def _account(
     found: dict[tuple[str, str], bytes] = {}
     changed, copies = set(), 0
     for record in records_since(settings.kafka, EVENTS_TOPIC, start):
-        event = json.loads(record.value() or b"{}")
+        event = json.loads(record.value())
         unstamped = json.dumps({name: value for name, value in event.items() if name not in ATTEMPT_STAMPS}).encode()
         first = found.setdefault((event["game_id"], event["event_id"]), unstamped)
         copies += first is not unstamped

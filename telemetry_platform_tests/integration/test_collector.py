@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
 
 from telemetry_platform.games.keys import GameKeys
 from telemetry_platform.games.registry import add_game
@@ -22,6 +21,7 @@ from telemetry_platform.lake.topics import end_offsets
 from telemetry_platform.local import stack
 from telemetry_platform.local.environment import environment_of
 from telemetry_platform.settings import EVENTS_TOPIC, PROJECT_ROOT, REJECTED_TOPIC, Settings
+from telemetry_platform_tests.integration.topic_records import records_since
 
 GAME = "collector_test"
 
@@ -59,22 +59,6 @@ def batch(*events: Any) -> bytes:
     return json.dumps({"events": events}).encode()
 
 
-def records_since(settings: Settings, topic: str, start: dict[int, int]) -> list[Any]:
-    """Every record of a topic from `start` to its end now."""
-    ends = end_offsets(settings.kafka, (topic,))[topic]
-    consumer = Consumer({"bootstrap.servers": settings.kafka, "group.id": str(uuid.uuid4())})
-    wanted = sum(ends.values()) - sum(start.values())
-    found: list[Any] = []
-    try:
-        consumer.assign([TopicPartition(topic, partition, offset) for partition, offset in start.items()])
-        deadline = time.monotonic() + 20
-        while len(found) < wanted and time.monotonic() < deadline:
-            found += [message for message in consumer.consume(500, timeout=1) if message.error() is None]
-    finally:
-        consumer.close()
-    return found
-
-
 def test_an_accepted_event_is_in_kafka_when_the_answer_arrives(stack_settings: Settings, keys: GameKeys):
     start = end_offsets(stack_settings.kafka)[EVENTS_TOPIC]
     sent = event(properties={"kept": [1, "zwei"]})
@@ -82,7 +66,7 @@ def test_an_accepted_event_is_in_kafka_when_the_answer_arrives(stack_settings: S
         stack_settings, "/v1/events", keys.write_key, gzip.compress(batch(sent)), **{"Content-Encoding": "gzip"}
     )
     assert (status, answer) == (202, {"accepted": 1, "rejected": []})
-    (record,) = records_since(stack_settings, EVENTS_TOPIC, start)
+    (record,) = records_since(stack_settings.kafka, EVENTS_TOPIC, start)
     value = json.loads(record.value())
     assert record.key() == f"{GAME}:p-1".encode()
     assert {name: value[name] for name in sent} == sent
@@ -99,8 +83,8 @@ def test_a_broken_event_is_reported_by_index_and_kept_while_the_rest_of_its_batc
     assert status == 202
     assert answer["accepted"] == 2
     assert [(item["index"], item["error_type"]) for item in answer["rejected"]] == [(1, "schema_violation")]
-    assert len(records_since(stack_settings, EVENTS_TOPIC, starts[EVENTS_TOPIC])) == 2
-    (reject,) = records_since(stack_settings, REJECTED_TOPIC, starts[REJECTED_TOPIC])
+    assert len(records_since(stack_settings.kafka, EVENTS_TOPIC, starts[EVENTS_TOPIC])) == 2
+    (reject,) = records_since(stack_settings.kafka, REJECTED_TOPIC, starts[REJECTED_TOPIC])
     assert reject.value() == broken
     headers = {name: value.decode() for name, value in reject.headers()}
     assert (headers["game_id"], headers["error_type"], headers["event_id"]) == (GAME, "schema_violation", "no-uuid")

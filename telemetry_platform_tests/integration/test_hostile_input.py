@@ -15,13 +15,14 @@ from telemetry_platform.games.registry import add_game
 from telemetry_platform.lake.topics import end_offsets
 from telemetry_platform.settings import EVENTS_TOPIC, Settings
 from telemetry_platform_tests.integration.hostile_bodies import batch, event
-from telemetry_platform_tests.integration.hostile_cases import REQUEST_CASES, Case
+from telemetry_platform_tests.integration.hostile_cases import BODY_CASES, Case
 from telemetry_platform_tests.integration.hostile_event_cases import EVENT_CASES
+from telemetry_platform_tests.integration.hostile_http_cases import HTTP_CASES
 from telemetry_platform_tests.integration.hostile_wire import Reply, Request, Target
 from telemetry_platform_tests.integration.own_stack import running_collector, settings_on_free_ports
 from telemetry_platform_tests.integration.topic_records import records_since
 
-CASES = [*REQUEST_CASES, *EVENT_CASES]
+CASES = [*BODY_CASES, *EVENT_CASES, *HTTP_CASES]
 BODY_SECONDS = 2
 LARGEST_RESIDENT_KIB = 512 * 1024
 GOOD = Request(lambda: batch(event()))
