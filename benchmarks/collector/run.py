@@ -168,13 +168,18 @@ def _rates(samples: list[Sample], target: str, payload: str) -> list[float]:
 
 def throughput_table(samples: list[Sample]) -> Table:
     """Show events per CPU-second: median, least and most over the rounds, and the share of each yardstick."""
-    table = Table(title="At full load", title_justify="left")
-    table.add_column("request")
+    table = Table(title="At full load; CPUs of the server and of the load generator", title_justify="left")
+    table.add_column("request", no_wrap=True)
     table.add_column("bytes", justify="right")
     table.add_column("server")
-    for column in ("events per CPU-s", "least", "most", *(f"× {target}" for target in TARGETS[1:])):
+    for column in (
+        "events per CPU-s",
+        "least",
+        "most",
+        *(f"× {target.removeprefix('forward-')}" for target in TARGETS[1:]),
+    ):
         table.add_column(column, justify="right")
-    for column in ("events/s", "server CPUs", "generator CPUs"):
+    for column in ("events/s", "CPUs", "generator"):
         table.add_column(column, justify="right")
     for payload in PAYLOADS:
         for target in TARGETS:

@@ -4,6 +4,8 @@ from telemetry_platform_tests.integration.hostile_bodies import MIB, batch, even
 from telemetry_platform_tests.integration.hostile_cases import GIB, GZIP, HEAD, NO_ANSWER, refused, taken
 from telemetry_platform_tests.integration.hostile_wire import Request, endless, hang_up_after, raw
 
+H2C = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA")
+
 FRAMING = [
     refused("slow body", Request(batch(event()), pieces=100, pause_seconds=0.2), 408, "slow_body"),
     refused("slow chunked body", raw(HEAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"), 408, "slow_body"),
@@ -34,6 +36,7 @@ FRAMING = [
         405,
         "method_not_allowed",
     ),
+    taken("upgrade to HTTP/2 that nobody grants", Request(lambda: batch(event()), headers=H2C)),
     taken("HTTP/1.0", Request(lambda: batch(event()), version="HTTP/1.0")),
     taken("body in 20 pieces", Request(lambda: batch(event()), pieces=20, pause_seconds=0.01)),
 ]
