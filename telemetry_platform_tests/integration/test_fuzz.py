@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +21,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from telemetry_platform.games.registry import add_game
-from telemetry_platform.settings import PROJECT_ROOT
 from telemetry_platform_tests.integration.own_stack import running_collector, settings_on_free_ports
 
 SECONDS = float(os.environ.get("TELEMETRY_FUZZ_SECONDS", "60"))
@@ -75,12 +75,14 @@ def fuzzed(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fu
     ("key", "choice", "share"),
     [("write_key", ["--exclude-path", "/v1/import"], 0.45), ("import_key", ["--include-path", "/v1/import"], 0.15)],
 )
-def test_answers_are_those_of_the_description(fuzzed: Fuzzed, key: str, choice: list[str], share: float):
+def test_answers_are_those_of_the_description(
+    fuzzed: Fuzzed, key: str, choice: list[str], share: float, tmp_path: Path
+):
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"{fuzzed.url}/openapi.json", "--checks", CHECKS]
     command += ["--max-time", str(max(1, round(SECONDS * share))), "--max-examples", "1000000", *choice]
     command += ["--header", f"Authorization: Bearer {getattr(fuzzed, key)}"]
     command += ["--generation-database", "none", "--warnings", "off", "--no-color"]
-    done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
 
 
