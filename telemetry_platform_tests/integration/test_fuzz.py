@@ -73,7 +73,12 @@ def fuzzed(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fu
 @pytest.mark.timeout(SECONDS + 300)
 @pytest.mark.parametrize(
     ("key", "choice", "share"),
-    [("write_key", ["--exclude-path", "/v1/import"], 0.45), ("import_key", ["--include-path", "/v1/import"], 0.15)],
+    [
+        ("write_key", ["--include-path", "/v1/events", "--include-path", "/v1/validate"], 0.35),
+        ("import_key", ["--include-path", "/v1/import"], 0.15),
+        # Apart from the others: a path with parameters would take nearly all of their time.
+        ("write_key", ["--include-method", "GET"], 0.1),
+    ],
 )
 def test_answers_are_those_of_the_description(
     fuzzed: Fuzzed, key: str, choice: list[str], share: float, tmp_path: Path
