@@ -29,6 +29,14 @@ class CollectorError(TelemetryError):
     """The collector refused a request or could not be reached."""
 
 
+class BatchRefusedError(CollectorError):
+    """The collector answered that it will not take this request, however often it is sent."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 class LakeError(TelemetryError):
     """The lake refused a read or a write."""
 

@@ -1,4 +1,4 @@
-"""Client of the collector: batches of events over one kept-alive connection, retried until acknowledged."""
+"""Batches of events over one kept-alive connection, retried until acknowledged."""
 
 import gzip
 import json
@@ -7,15 +7,17 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import msgspec
 import urllib3
 
-from telemetry_platform.errors import CollectorError
+from telemetry_platform.errors import BatchRefusedError, CollectorError
 
 _encode = msgspec.json.Encoder().encode
-_RETRIED = frozenset({429, 503})
+# A slow body, the quota; and whatever says that a server, or a proxy before it, cannot answer now.
+_RETRIED = frozenset({408, 429})
 _FIRST_PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 5.0
 
@@ -35,6 +37,14 @@ class Answer:
 
     accepted: int
     rejected: tuple[Rejected, ...]
+
+
+@dataclass(frozen=True)
+class Unavailable:
+    """Why an attempt failed that is worth another one, and the seconds the collector asked to wait."""
+
+    reason: str
+    retry_after_seconds: float
 
 
 class TelemetryClient:
@@ -71,33 +81,37 @@ class TelemetryClient:
         pause = _FIRST_PAUSE_SECONDS
         while True:
             elapsed = time.monotonic() - began
-            outcome = self._attempt(encoded, None if sent_ts is None else sent_ts + timedelta(seconds=elapsed))
+            outcome = self.attempt(encoded, None if sent_ts is None else sent_ts + timedelta(seconds=elapsed))
             if isinstance(outcome, Answer):
                 return outcome
-            reason, retry_after = outcome
-            wait = max(retry_after, pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
+            wait = max(outcome.retry_after_seconds, pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
             if time.monotonic() - began + wait > self._retry_seconds:
                 raise CollectorError(
-                    f"{self._address} did not take the batch within {self._retry_seconds:g} s ({reason}): "
+                    f"{self._address} did not take the batch within {self._retry_seconds:g} s ({outcome.reason}): "
                     "is the stack up? See `telemetry status`."
                 )
             time.sleep(wait)
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 
-    def _attempt(self, encoded: bytes, sent_ts: datetime | None) -> Answer | tuple[str, float]:
-        """Send once; an Answer, or why it is worth another attempt and after how many seconds."""
-        prefix = b'{"events":[' if sent_ts is None else b'{"sent_ts":"%b","events":[' % _rfc3339(sent_ts)
+    def attempt(self, encoded: bytes, sent_ts: datetime | None) -> Answer | Unavailable:
+        """Send once: `encoded` are JSON objects with commas between them.
+
+        Raises BatchRefusedError when another attempt would be refused too, and CollectorError when the
+        address is none or its server no collector.
+        """
+        prefix = b'{"events":[' if sent_ts is None else b'{"sent_ts":"%b","events":[' % rfc3339(sent_ts)
         body = gzip.compress(prefix + encoded + b"]}", compresslevel=1, mtime=0)
         try:
             response = self._pool.request("POST", self._address, body=body, headers=self._headers)
         except urllib3.exceptions.LocationValueError as error:
             raise CollectorError(f"{self._address} is not an address: {error}") from error
         except urllib3.exceptions.HTTPError as error:
-            return str(error), 0.0
-        if response.status in _RETRIED:
-            return f"HTTP {response.status}", _seconds(response.headers.get("Retry-After"))
+            return Unavailable(str(error), 0.0)
+        if response.status in _RETRIED or response.status >= 500:
+            return Unavailable(f"HTTP {response.status}", _seconds(response.headers.get("Retry-After")))
         if not 200 <= response.status < 300:
-            raise CollectorError(f"{self._address} answered {response.status}: {_reason(response.data)}")
+            reason = f"{self._address} answered {response.status}: {_reason(response.data)}"
+            raise BatchRefusedError(reason, response.status)
         return _answer(response.data)
 
 
@@ -119,8 +133,17 @@ def _reason(data: bytes) -> str:
 
 
 def _seconds(text: str | None) -> float:
-    return float(text) if text and text.isdigit() else 0.0
+    """Seconds of a Retry-After header, which is a number or a date; 0 when there is none to read."""
+    if not text:
+        return 0.0
+    if text.isascii() and text.isdigit():
+        return float(text)
+    try:
+        return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):
+        return 0.0
 
 
-def _rfc3339(moment: datetime) -> bytes:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").encode("ascii")
+def rfc3339(moment: datetime) -> bytes:
+    """Write an aware time in UTC with microseconds and `Z`."""
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z".encode("ascii")
