@@ -3,7 +3,9 @@
 import gzip
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -19,7 +21,7 @@ Script = list[tuple[int, Any, dict[str, str]]]
 
 
 class Served:
-    """Address, planned answers and requests of a server."""
+    """Address, planned answers and requests of a server; when the plan is over, it takes everything."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -27,13 +29,20 @@ class Served:
         self.bodies: list[bytes] = []
         self.headers: list[dict[str, str]] = []
         self.peers: set[Any] = set()
+        self.times: list[float] = []
+
+    def requests(self) -> list[Any]:
+        return [json.loads(body) for body in list(self.bodies)]
+
+    def event_ids(self) -> list[str]:
+        return [event["event_id"] for request in self.requests() for event in request["events"]]
 
     def client(self, **options: Any) -> TelemetryClient:
         return TelemetryClient(self.url, "the-key", **options)
 
 
-@pytest.fixture
-def server() -> Iterator[Served]:
+@contextmanager
+def serve(port: int = 0) -> Iterator[Served]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         log_message: Callable[..., None] = lambda *_: None
@@ -42,7 +51,9 @@ def server() -> Iterator[Served]:
             served.bodies.append(gzip.decompress(self.rfile.read(int(self.headers["Content-Length"]))))
             served.headers.append(dict(self.headers))
             served.peers.add(self.client_address)
-            status, document, headers = served.script.pop(0)
+            served.times.append(time.monotonic())
+            taken = (202, {"accepted": len(served.requests()[-1]["events"]), "rejected": []}, {})
+            status, document, headers = served.script.pop(0) if served.script else taken
             data = document if isinstance(document, bytes) else json.dumps(document).encode()
             self.send_response(status)
             for name, value in {**headers, "Content-Length": str(len(data))}.items():
@@ -50,15 +61,23 @@ def server() -> Iterator[Served]:
             self.end_headers()
             self.wfile.write(data)
 
-    listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    listener = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     listener.daemon_threads = True
     served = Served(f"http://127.0.0.1:{listener.server_port}")
     thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    yield served
-    listener.shutdown()
-    thread.join()
-    listener.server_close()
+    try:
+        yield served
+    finally:
+        listener.shutdown()
+        thread.join()
+        listener.server_close()
+
+
+@pytest.fixture
+def server() -> Iterator[Served]:
+    with serve() as served:
+        yield served
 
 
 def test_encoded_events_go_out_byte_for_byte_beside_dicts(server: Served):
@@ -99,6 +118,18 @@ def test_a_refusal_is_not_repeated_and_carries_the_reason(server: Served):
     with pytest.raises(CollectorError, match=r"401: unknown_key: The key is unknown\."):
         server.client().send([b"{}"])
     assert len(server.bodies) == 1
+
+
+@pytest.mark.parametrize("status", [408, 500, 502, 504])
+def test_what_a_proxy_says_while_the_collector_is_away_is_no_refusal(server: Served, status: int):
+    server.script = [(status, b"<html>", {}), TAKEN]
+    assert server.client().send([b"{}"]) == Answer(1, ())
+
+
+def test_a_retry_after_may_be_a_date(server: Served):
+    server.script = [(503, {}, {"Retry-After": "Wed, 21 Oct 2099 07:28:00 GMT"})]
+    with pytest.raises(CollectorError, match="did not take the batch within 5 s"):
+        server.client(retry_seconds=5).send([b"{}"])
 
 
 def test_a_wait_that_is_longer_than_the_patience_ends_at_once(server: Served):
