@@ -1,27 +1,26 @@
 """`telemetry import`: past events from a file, through the collector."""
 
-import gzip
-import io
 import json
 import os
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
-from datetime import date, datetime
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import msgspec
-import pyarrow as pa
-import pyarrow.parquet as pq
 import typer
-import zstandard
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 
+from telemetry_platform.cli import import_progress
 from telemetry_platform.cli.console import console, errors
-from telemetry_platform.client import TelemetryClient
-from telemetry_platform.errors import TelemetryError
-from telemetry_platform.games.registry import local_keys
+from telemetry_platform.cli.import_progress import Summary
+from telemetry_platform.cli.import_reading import is_object, read_events
+from telemetry_platform.client import Answer, Rejected, TelemetryClient
+from telemetry_platform.collector.decoding import Rules, decode
+from telemetry_platform.collector.policies import GamePolicy
+from telemetry_platform.contracts.catalogue import builtin_catalogue, game_catalogue
+from telemetry_platform.errors import CollectorError, TelemetryError
+from telemetry_platform.games.registry import local_keys, read_game
 from telemetry_platform.settings import Limits, Settings, current_settings
 
 BATCH_EVENTS = 1000
@@ -29,23 +28,22 @@ BATCH_EVENTS = 1000
 BATCH_BYTES = 2 * 1024**2
 # The collector refuses a whole request for an event that is larger than what Kafka could keep as a reject.
 LARGEST_EVENT = Limits().kept_bytes
+INTERRUPTED = 130
+
+Send = Callable[[Sequence[bytes]], Answer]
 
 
 @dataclass
-class Summary:
-    """Counts of an import; `rejected` by error type, lines that are no JSON object among them."""
+class Batch:
+    """Events to send, each with its number in the file, and what no request could carry.
 
-    file: str
-    game_id: str
-    read: int = 0
-    accepted: int = 0
-    rejected: Counter[str] = field(default_factory=Counter)
-    first_messages: dict[str, str] = field(default_factory=dict)
+    `end` is the number of the last event the batch decides about.
+    """
 
-    def reject(self, place: int, error_type: str, message: str) -> None:
-        """Count a reject and keep the first message of its type, with the event's number in the file."""
-        self.rejected[error_type] += 1
-        self.first_messages.setdefault(error_type, f"event {place}: {message}")
+    events: list[tuple[int, bytes]] = field(default_factory=list)
+    unsendable: list[tuple[int, str, str]] = field(default_factory=list)
+    size: int = 0
+    end: int = 0
 
 
 def import_events(
@@ -54,110 +52,128 @@ def import_events(
     key: Annotated[
         str | None, typer.Option(envvar="TELEMETRY_IMPORT_KEY", help="Import key; without it, this stack's own.")
     ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be rejected; send nothing.")] = False,
+    restart: Annotated[bool, typer.Option("--restart", help="Begin anew after an interruption.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:
     """Send a file of past events to the import endpoint; sending it twice changes nothing.
+
+    An import that was interrupted goes on where it stopped when the same command is run again.
 
     Example: telemetry import waves-2023-02.jsonl.gz --game waves
     """
     if not file.is_file():
         raise TelemetryError(f"{file} is not a file.")
     settings = current_settings()
-    summary = send_file(settings, file, game, key or local_keys(settings, game).import_key)
-    if as_json:
-        console.print_json(json.dumps(asdict(summary)))
+    if dry_run:
+        summary = validate_file(settings, file, game)
     else:
-        console.print(f"{summary.read} events read, {summary.accepted} accepted, {summary.rejected.total()} rejected.")
+        summary = send_file(settings, file, game, key or local_keys(settings, game).import_key, is_anew=restart)
+    if as_json:
+        console.print_json(json.dumps(summary.document()))
+    else:
+        accepted = "would be accepted" if dry_run else "accepted"
+        console.print(
+            f"{summary.read} events read, {summary.accepted} {accepted}, {summary.rejected.total()} rejected."
+        )
         for error_type, count in summary.rejected.most_common():
             console.print(f"  {error_type}: {count}, first {summary.first_messages[error_type]}", markup=False)
     if summary.read and not summary.accepted:
         raise typer.Exit(1)
 
 
-def send_file(settings: Settings, file: Path, game_id: str, key: str) -> Summary:
-    """Send a file in batches, with a progress bar; raises CollectorError when the collector gives up."""
-    summary = Summary(str(file), game_id)
+def send_file(settings: Settings, file: Path, game_id: str, key: str, *, is_anew: bool = False) -> Summary:
+    """Send a file in batches, with a progress bar, from where an interrupted import of it stopped.
+
+    Counts are those of the whole file. Raises CollectorError when the collector gives up.
+    """
+    progress = import_progress.Progress(settings, file, game_id)
+    if is_anew:
+        progress.remove()
+    summary = progress.load()
+    if summary.read:
+        errors.print(
+            f"Going on after event {summary.read} of an interrupted import of this file; "
+            "`--restart` sends all of it again.",
+            highlight=False,
+        )
     client = TelemetryClient(settings.collector_url, key, path="/v1/import")
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=errors) as progress, file.open("rb") as source:
-        task = progress.add_task(f"import {file.name}", total=os.fstat(source.fileno()).st_size)
-        for batch in _batches(_events(file, source), summary):
-            answer = client.send([event for _, event in batch])
-            summary.accepted += answer.accepted
-            for rejected in answer.rejected:
-                summary.reject(batch[rejected.index][0], rejected.error_type, rejected.error_message)
-            progress.update(task, completed=source.tell())
-        progress.update(task, completed=os.fstat(source.fileno()).st_size)
+    try:
+        _run(file, client.send, summary, done=progress.save)
+    except CollectorError as error:
+        if not summary.read:
+            raise
+        raise CollectorError(f"{error} The same command goes on after event {summary.read}.") from error
+    except KeyboardInterrupt:
+        errors.print(f"Interrupted after event {summary.read}. The same command goes on there.", highlight=False)
+        raise typer.Exit(INTERRUPTED) from None
+    progress.remove()
     return summary
 
 
-def _batches(events: Iterator[bytes], summary: Summary) -> Iterator[list[tuple[int, bytes]]]:
-    """Group events with their number in the file; what is no JSON object would break its whole batch."""
-    batch: list[tuple[int, bytes]] = []
-    size = 0
-    for number, event in enumerate(events, start=1):
-        summary.read += 1
-        if not _is_object(event):
-            summary.reject(number, "unreadable_event", "the line is not a JSON object")
-            continue
-        if len(event) > LARGEST_EVENT:
-            summary.reject(number, "event_too_large", f"the event has {len(event)} bytes")
-            continue
-        if batch and (len(batch) == BATCH_EVENTS or size + len(event) > BATCH_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append((number, event))
-        size += len(event)
-    if batch:
+def validate_file(settings: Settings, file: Path, game_id: str) -> Summary:
+    """Decide on every event of a file as the import endpoint would, without any server."""
+    policy = _policy(settings, game_id)
+
+    def decide(events: Sequence[bytes]) -> Answer:
+        rules = Rules(policy, "import", datetime.now(UTC), settings.start_date, settings.edge.limits)
+        decided = decode(b'{"events":[' + b",".join(events) + b"]}", rules)
+        rejects = (Rejected(reject.index, str(reject.error_type), reject.error_message) for reject in decided.rejects)
+        return Answer(len(decided.records), tuple(rejects))
+
+    summary = Summary(str(file), game_id)
+    _run(file, decide, summary, done=lambda _: None)
+    return summary
+
+
+def _policy(settings: Settings, game_id: str) -> GamePolicy:
+    entry = settings.games_dir / f"{game_id}.yaml"
+    if not entry.exists():
+        errors.print(f"{game_id} is not registered here: only the built-in events are known.", highlight=False)
+        return GamePolicy(game_id, timedelta(days=settings.lateness_horizon_days))
+    game = read_game(entry)
+    catalogue = builtin_catalogue() if game.events is None else game_catalogue(game.events)
+    return GamePolicy(game_id, timedelta(days=game.lateness_horizon_days), catalogue)
+
+
+def _run(file: Path, send: Send, summary: Summary, *, done: Callable[[Summary], None]) -> None:
+    """Send what follows `summary.read` events; `done` is called once a batch's fate is in the summary."""
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=errors) as bar, file.open("rb") as source:
+        size = os.fstat(source.fileno()).st_size
+        task = bar.add_task(f"import {file.name}", total=size)
+        for batch in batches(read_events(file, source, after=summary.read), start=summary.read + 1):
+            answer = send([event for _, event in batch.events]) if batch.events else Answer(0, ())
+            _add(summary, batch, answer)
+            done(summary)
+            bar.update(task, completed=source.tell())
+        bar.update(task, completed=size)
+
+
+def _add(summary: Summary, batch: Batch, answer: Answer) -> None:
+    rejected = [
+        (batch.events[one.index][0], one.error_type, one.error_message) for one in answer.rejected
+    ] + batch.unsendable
+    for place, error_type, message in sorted(rejected):
+        summary.reject(place, error_type, message)
+    summary.accepted += answer.accepted
+    summary.read = batch.end
+
+
+def batches(events: Iterator[bytes], *, start: int = 1) -> Iterator[Batch]:
+    """Group events, numbered from `start`, into what one request takes; what it cannot carry is kept apart."""
+    batch = Batch()
+    for number, event in enumerate(events, start=start):
+        if not is_object(event):
+            batch.unsendable.append((number, "unreadable_event", "the line is not a JSON object"))
+        elif len(event) > LARGEST_EVENT:
+            batch.unsendable.append((number, "event_too_large", f"the event has {len(event)} bytes"))
+        else:
+            if batch.events and (len(batch.events) == BATCH_EVENTS or batch.size + len(event) > BATCH_BYTES):
+                yield batch
+                batch = Batch()
+            batch.events.append((number, event))
+            batch.size += len(event)
+        batch.end = number
+    if batch.end:
         yield batch
-
-
-def _is_object(event: bytes) -> bool:
-    if not event.startswith(b"{"):
-        return False
-    try:
-        msgspec.json.decode(event, type=dict[str, msgspec.Raw])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return False
-    return True
-
-
-def _events(file: Path, source: io.BufferedReader) -> Iterator[bytes]:
-    suffix = file.suffix.lower()
-    if suffix == ".parquet":
-        yield from _parquet_events(source)
-        return
-    if suffix == ".gz":
-        lines: io.IOBase = gzip.GzipFile(fileobj=source)
-    elif suffix == ".zst":
-        lines = io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(source))  # type: ignore[arg-type]
-    else:
-        lines = source
-    try:
-        yield from (stripped for line in lines if (stripped := line.strip()))
-    except (OSError, EOFError, zstandard.ZstdError) as error:
-        raise TelemetryError(f"{file} cannot be read to its end: {error}.") from error
-
-
-def _parquet_events(source: io.BufferedReader) -> Iterator[bytes]:
-    """Rows as JSON: absent values are left out, `properties` may be a struct or JSON text."""
-    try:
-        table = pq.ParquetFile(source)
-    except pa.ArrowInvalid as error:
-        raise TelemetryError(f"The file is not Parquet: {error}.") from error
-    for batch in table.iter_batches(batch_size=BATCH_EVENTS):
-        for row in batch.to_pylist():
-            event = {name: _plain(value) for name, value in row.items() if value is not None}
-            if isinstance(event.get("properties"), str):
-                event["properties"] = msgspec.Raw(event["properties"].encode())
-            yield msgspec.json.encode(event)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return f"{value.isoformat()}{'' if value.tzinfo else 'Z'}"
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items() if item is not None}
-    return value

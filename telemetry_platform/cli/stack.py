@@ -17,7 +17,19 @@ from telemetry_platform.settings import current_settings
 
 SERVICE_NAMES = frozenset({"broker", "warehouse", "collector", "bronze", "dagster"})
 # What the stack made under its home; a folder of the user's own that happens to be there stays.
-STATE = ("lake", "kafka", "warehouse", "dagster", "simulator", "logs", "run", "games", "keys", "spark-warehouse")
+STATE = (
+    "lake",
+    "kafka",
+    "warehouse",
+    "dagster",
+    "simulator",
+    "logs",
+    "run",
+    "games",
+    "keys",
+    "imports",
+    "spark-warehouse",
+)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

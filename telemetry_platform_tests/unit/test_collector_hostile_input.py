@@ -9,7 +9,6 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from telemetry_platform.cli.imports import LARGEST_EVENT, Summary, _batches
 from telemetry_platform.collector.app import schema_page
 from telemetry_platform.collector.decoding import Decoded, Rules, decode
 from telemetry_platform.collector.error_types import EventError, RequestError
@@ -85,13 +84,6 @@ def test_an_event_that_kafka_could_not_keep_refuses_its_request_instead_of_askin
     with pytest.raises(RefusedRequest) as refused:
         decode_text(purchase(note="x" * Limits().kept_bytes))
     assert (refused.value.status, refused.value.error_type) == (413, RequestError.EVENT_TOO_LARGE)
-
-
-def test_an_import_counts_an_event_that_no_request_could_carry_and_goes_on():
-    summary = Summary("file", "g")
-    large = b'{"a":"' + b"x" * LARGEST_EVENT + b'"}'
-    assert list(_batches(iter([b'{"a":1}', large, b"7", b'{"a":2}']), summary)) == [[(1, b'{"a":1}'), (4, b'{"a":2}')]]
-    assert (summary.read, summary.rejected) == (4, {"event_too_large": 1, "unreadable_event": 1})
 
 
 def test_a_body_of_many_empty_gzip_members_is_refused_before_it_holds_up_the_others():
