@@ -6,7 +6,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from telemetry_platform.cli import demo, games, imports, materialize, query, schemas, simulate, stack, verify
+from telemetry_platform.cli import demo, games, imports, materialize, query, schemas, simulate, stack, tail, verify
 from telemetry_platform.cli.console import errors
 from telemetry_platform.errors import TelemetryError
 
@@ -36,6 +36,7 @@ for command in (
     stack.down,
     stack.status,
     stack.reset,
+    tail.tail,
     simulate.simulate,
     materialize.materialize,
     query.sql,
