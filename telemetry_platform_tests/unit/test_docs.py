@@ -1,0 +1,61 @@
+"""What the documentation says can be done to a foreign log."""
+
+import json
+import re
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from telemetry_platform.cli.imports import validate_file
+from telemetry_platform.settings import PROJECT_ROOT, read_settings
+
+IMPORT = (PROJECT_ROOT / "docs" / "import.md").read_text()
+
+
+def fenced(language: str) -> str:
+    (block,) = re.findall(rf"^```{language}\n(.*?)^```$", IMPORT, re.MULTILINE | re.DOTALL)
+    return block
+
+
+def map_log(language: str, folder: Path) -> list[dict[str, object]]:
+    (folder / "old.csv").write_text(fenced("csv"))
+    if language == "python":
+        subprocess.run([sys.executable, "-c", fenced("python")], cwd=folder, check=True)
+    else:
+        with duckdb.connect() as connection:
+            connection.execute(f"SET file_search_path = '{folder}'")
+            connection.execute(fenced("sql").replace("'events.jsonl'", f"'{folder / 'events.jsonl'}'"))
+    return [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("language", ["python", "sql"])
+def test_the_documented_mapping_makes_events_that_are_accepted_and_keep_their_ids(language: str, tmp_path: Path):
+    events = map_log(language, tmp_path)
+    assert [(one["event_name"], one["player_id"]) for one in events] == [
+        ("session_start", "u7"),
+        ("level_completed", "u7"),
+        ("purchase", "u7"),
+        ("custom", "u7"),
+    ]
+    assert [str(one["created_ts"])[:19] for one in events] == [
+        "2024-03-10T12:00:00",
+        "2024-03-10T12:05:30",
+        "2024-03-10T12:06:00",
+        "2024-03-10T12:07:00",
+    ]
+    assert events[2]["properties"] == {
+        "transaction_id": "old-3",
+        "product_id": "unknown",
+        "price_minor": 499,
+        "currency": "EUR",
+    }
+    assert events[3]["properties"] == {"name": "emote"}
+    if language == "python":
+        assert events[0]["event_id"] == str(uuid.uuid5(uuid.NAMESPACE_URL, "old-log/1"))
+    assert [one["event_id"] for one in map_log(language, tmp_path)] == [one["event_id"] for one in events]
+    summary = validate_file(read_settings({"TELEMETRY_HOME": str(tmp_path)}), tmp_path / "events.jsonl", "g")
+    assert (summary.accepted, summary.rejected) == (4, {}), summary.first_messages
