@@ -47,7 +47,8 @@ public class Telemetry : MonoBehaviour
                 request.SetRequestHeader("Content-Type", "application/json");
                 yield return request.SendWebRequest();
                 var status = request.responseCode;  // 0 when there was no answer
-                if (status == 0 || status == 408 || status == 429 || status >= 500)
+                var isRefused = status >= 400 && status < 500 && status != 408 && status != 429;
+                if (status != 202 && !isRefused)
                 {   // the same events go out again, with the same ids
                     float.TryParse(request.GetResponseHeader("Retry-After"), out var asked);
                     pause = Mathf.Max(2 * asked, Mathf.Min(pause * 2, 60));

@@ -44,7 +44,8 @@ func flush() -> void:
 
 
 func _answered(result: int, status: int, headers: PackedStringArray, body: PackedByteArray) -> void:
-	if result != HTTPRequest.RESULT_SUCCESS or status in [408, 429] or status >= 500:
+	var is_refused := status >= 400 and status < 500 and status not in [408, 429]
+	if result != HTTPRequest.RESULT_SUCCESS or (status != 202 and not is_refused):
 		pause = minf(pause * 2.0, 60.0)  # the same events go out again, with the same ids
 		for header in headers:
 			if header.to_lower().begins_with("retry-after:"):

@@ -7,7 +7,7 @@ const MOST_EVENTS = 2000;
 
 export class Telemetry {
   constructor(url, writeKey, defaults = {}) {
-    Object.assign(this, { url, writeKey, defaults, memory: new Map(), sending: null, rejected: [] });
+    Object.assign(this, { url, writeKey, defaults, memory: new Map(), sending: Promise.resolve(), rejected: [] });
     Object.assign(this, { pause: 1000, notBefore: 0 });
     addEventListener("visibilitychange", () => document.visibilityState === "hidden" && this.flush());
     setInterval(() => this.flush(), 5000);
@@ -40,7 +40,7 @@ export class Telemetry {
   }
 
   flush() { // one request at a time; resolves when nothing waits or the collector is away
-    this.sending ??= this.sendAll().finally(() => { this.sending = null; });
+    this.sending = this.sending.then(() => this.sendAll());
     return this.sending;
   }
 
@@ -49,29 +49,31 @@ export class Telemetry {
       const batch = this.nextBatch();
       if (batch.length === 0) return;
       const events = batch.map(([, text]) => text);
-      const answer = await this.post(`{"sent_ts":"${new Date().toISOString()}","events":[${events.join(",")}]}`);
-      if (!answer || [408, 429].includes(answer.status) || answer.status >= 500) {
-        const asked = 1000 * Number(answer?.headers.get("Retry-After") ?? 0);
-        this.notBefore = Date.now() + Math.max(asked, this.pause * (0.5 + Math.random() / 2));
+      const { status, retryAfter, rejected } = await this.post(events);
+      const isRefused = status >= 400 && status < 500 && ![408, 429].includes(status); // and would be again
+      if (!rejected && !isRefused) {
+        this.notBefore = Date.now() + Math.max(1000 * retryAfter, this.pause * (0.5 + Math.random() / 2));
         this.pause = Math.min(this.pause * 2, 60000);
         return;
       }
-      const told = answer.status === 202 ? (await answer.json()).rejected : [];
-      for (const one of told) console.warn("telemetry rejected", events[one.index], one.error_message);
-      if (answer.status !== 202) console.error("telemetry refused", answer.status, await answer.text());
-      this.rejected.push(...told);
-      this.forget(batch.map(([name]) => name)); // a refusal would be one again
+      if (isRefused) console.error("telemetry refused", status);
+      for (const one of rejected ?? []) console.warn("telemetry rejected", events[one.index], one.error_message);
+      this.rejected.push(...rejected ?? []);
+      this.forget(batch.map(([name]) => name));
       this.pause = 1000;
     }
   }
 
-  async post(body) {
+  async post(events) {
+    const body = `{"sent_ts":"${new Date().toISOString()}","events":[${events.join(",")}]}`;
     const headers = { Authorization: `Bearer ${this.writeKey}`, "Content-Type": "application/json" };
+    const keepalive = new Blob([body]).size < 60000; // outlives the page
     try {
-      const keepalive = new Blob([body]).size < 60000; // outlives the page
-      return await fetch(`${this.url}/v1/events`, { method: "POST", keepalive, body, headers });
+      const answer = await fetch(`${this.url}/v1/events`, { method: "POST", keepalive, body, headers });
+      const { rejected } = answer.status === 202 ? await answer.json() : {};
+      return { status: answer.status, retryAfter: Number(answer.headers.get("Retry-After")) || 0, rejected };
     } catch {
-      return null; // offline: the same events go out again later
+      return { status: 0, retryAfter: 0 }; // offline: the same events go out again later
     }
   }
 
