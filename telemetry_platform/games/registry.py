@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal
 import msgspec
 import yaml
 
-from telemetry_platform.contracts.catalogue import game_catalogue
 from telemetry_platform.errors import GameRegistryError
 from telemetry_platform.games.game import Funnel, FunnelStep, Game, Quota, TestSubject
 from telemetry_platform.games.keys import RIGHTS, GameKeys, Right, create_keys, rotate, write_private
@@ -107,6 +106,9 @@ def add_game(settings: Settings, game_id: str, file: Path | None) -> GameKeys:
     target = settings.games_dir / f"{check_game_id(game_id)}.yaml"
     game = read_game(file, game_id) if file is not None else read_game(target) if target.exists() else None
     if game is not None and game.events is not None:
+        # Read only here: the simulator registers games too, and may load nothing of what judges its events.
+        from telemetry_platform.contracts.catalogue import game_catalogue
+
         game_catalogue(game.events)
     if file is not None and target.exists() and target.read_bytes() != file.read_bytes():
         raise GameRegistryError(f"{game_id} is already registered in {target}: edit that file, it is picked up live.")

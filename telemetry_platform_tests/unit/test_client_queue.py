@@ -18,7 +18,7 @@ import pytest
 
 from telemetry_platform.client import EventQueue, QueueCounts, QueueOptions, RejectedEvent
 from telemetry_platform.errors import CollectorError
-from telemetry_platform_tests.integration.conftest import free_ports
+from telemetry_platform_tests.integration.own_stack import free_ports
 from telemetry_platform_tests.unit.test_client import BUSY, Served, serve, server
 
 __all__ = ["server"]
