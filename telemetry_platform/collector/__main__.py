@@ -7,6 +7,7 @@ import uvicorn
 
 from telemetry_platform.collector.app import Collector
 from telemetry_platform.collector.producer import EventProducer
+from telemetry_platform.collector.protocol import BoundedHttpProtocol
 from telemetry_platform.settings import current_settings
 
 DRAIN_SECONDS = 12
@@ -32,6 +33,8 @@ def main() -> None:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         server_header=False,
         proxy_headers=False,
+        http=BoundedHttpProtocol,
+        ws="none",
     )
 
 

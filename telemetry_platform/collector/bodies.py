@@ -29,6 +29,8 @@ _DECODER = msgspec.json.Decoder(_Body)
 _SPACE = re.compile(r"[ \t\n\r]*")
 # Numbers are not converted: only where a value ends matters here, and a number can have any length.
 _SCANNER = json.JSONDecoder(parse_int=len, parse_float=len, strict=False)
+# Strings, also one without an end, so that brackets in them do not count. Possessive: no way back, linear time.
+_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
 
 
 def read_batch(body: bytes, limits: Limits) -> Batch:
@@ -88,7 +90,7 @@ def _cut_out(text: str, start: int) -> tuple[list[str], int]:
     values: list[str] = []
     position = _after_space(text, start)
     while text[position : position + 1] != "]":
-        _, end = _SCANNER.raw_decode(text, position)
+        end = _end_of_value(text, position)
         values.append(text[position:end])
         position = _after_space(text, end)
         if text[position : position + 1] == ",":
@@ -96,6 +98,20 @@ def _cut_out(text: str, start: int) -> tuple[list[str], int]:
         elif text[position : position + 1] != "]":
             raise ValueError("a comma or a bracket is missing")
     return values, position
+
+
+def _end_of_value(text: str, start: int) -> int:
+    try:
+        return _SCANNER.raw_decode(text, start)[1]
+    except RecursionError:
+        # Nested deeper than any parser here goes. Where it ends is enough: the event is refused as too deep.
+        depth = 0
+        for token in _STRING_OR_BRACKET.finditer(text, start):
+            if token[0][0] != '"':
+                depth += 1 if token[0] in "[{" else -1
+            if depth == 0:
+                return token.end()
+        raise ValueError("a bracket is missing") from None
 
 
 def _after_space(text: str, position: int) -> int:

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 import jsonschema_rs
 
+from telemetry_platform.contracts.inlining import inlined
 from telemetry_platform.contracts.schemas import (
     ENVELOPE_ID,
     EventType,
@@ -17,6 +18,8 @@ from telemetry_platform.contracts.schemas import (
     own_schemas,
 )
 from telemetry_platform.errors import ContractError
+
+_MOST_NAMED = 12
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,8 @@ def _compile(event: EventType, schema: Schema, registry: jsonschema_rs.Registry,
         )
     except (ValueError, jsonschema_rs.ReferencingError) as error:
         raise ContractError(f"The schema of {name} version {version} cannot be used: {_first_line(error)}.") from error
-    described = schema.get("properties", {}).get("properties", {}).get("properties", {})
+    written_out = inlined(schema, envelope())
+    described = written_out.get("properties", {}).get("properties", {}).get("properties", {})
     whole = tuple(key for key, value in described.items() if isinstance(value, dict) and _is_whole(value))
     return EventContract(name, version, schema, validator, whole, is_builtin)
 
@@ -144,7 +148,8 @@ def _explain(error: jsonschema_rs.ValidationError) -> Iterator[Problem]:
 
 def _text(value: Any) -> str:
     if isinstance(value, list):
-        return ", ".join(str(item) for item in value)
+        shown = ", ".join(str(item) for item in value[:_MOST_NAMED])
+        return shown if len(value) <= _MOST_NAMED else f"{shown}, … ({len(value)} in all)"
     return str(value)
 
 
@@ -157,10 +162,8 @@ def _refuse_to_fetch(uri: str) -> NoReturn:
 
 
 def _is_whole(schema: Schema) -> bool:
-    if "$ref" in schema:
-        schema = envelope()["$defs"].get(schema["$ref"].rpartition("/")[2], {})
     types = schema.get("type", ())
-    return "integer" in ([types] if isinstance(types, str) else types)
+    return "integer" in ([types] if isinstance(types, str) else types) or any(map(_is_whole, schema.get("allOf", ())))
 
 
 def _pointer(path: list[str | int]) -> str:

@@ -74,8 +74,14 @@ def _whole_event(schema: Schema, name: str, version: int) -> Schema:
     if "$ref" in schema or "allOf" in schema or "event_name" in described or "properties" in described:
         return {"$ref": ENVELOPE_ID, **schema, "properties": {**described, **identity}}
     title = schema.get("title", name)
-    whole = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": f"urn:telemetry:{name}:{version}"}
-    inner = {key: value for key, value in schema.items() if key not in {"$schema", "$id"}}
+    whole: Schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"urn:telemetry:{name}:{version}",
+    }
+    inner = {key: value for key, value in schema.items() if key not in {"$schema", "$id", "$defs"}}
+    if "$defs" in schema:
+        # References are written from the file's top, which is the whole event's from here on.
+        whole["$defs"] = schema["$defs"]
     needs = ["properties"] if inner.get("required") else []
     return whole | {
         "title": title,

@@ -36,8 +36,9 @@ FRAMING = [
         405,
         "method_not_allowed",
     ),
-    # The parser stops at an upgrade and the body is lost; nothing of it may then look as if it had been taken.
-    refused("upgrade to HTTP/2", Request(lambda: batch(event()), headers=H2C), 400, "unreadable_body"),
+    taken(
+        "offer of HTTP/2, as Java's client makes with its first request", Request(lambda: batch(event()), headers=H2C)
+    ),
     taken("HTTP/1.0", Request(lambda: batch(event()), version="HTTP/1.0")),
     taken("body in 20 pieces", Request(lambda: batch(event()), pieces=20, pause_seconds=0.01)),
 ]

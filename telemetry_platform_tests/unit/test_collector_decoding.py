@@ -106,6 +106,8 @@ def test_an_event_is_refused_for_one_named_reason(change: dict, expected: EventE
         (b'{"a": "\xed\xa0\x80"}', EventError.INVALID_STRING),
         (b'{"a": "\\u0000"}', EventError.INVALID_STRING),
         (b'{"a": "\x01"}', EventError.UNREADABLE_EVENT),
+        (b'{"a": ["]\\"", ' + b"[" * 10_000 + b"]" * 10_000 + b"]}", EventError.TOO_DEEP),
+        (b'{"a": ' * 5_000 + b'"}"' + b"}" * 5_000, EventError.EVENT_TOO_LARGE),
     ],
 )
 def test_a_broken_event_costs_neither_its_neighbours_nor_its_bytes(broken: bytes, expected: EventError):

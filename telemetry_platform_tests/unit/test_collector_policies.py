@@ -12,6 +12,7 @@ from telemetry_platform.collector.error_types import EventError
 from telemetry_platform.collector.policies import GamePolicies, GamePolicy
 from telemetry_platform.collector.privacy import Redactor, hash_key
 from telemetry_platform.collector.quotas import GameQuota
+from telemetry_platform.contracts.catalogue import builtin_catalogue
 from telemetry_platform.games.game import Quota
 from telemetry_platform.settings import Limits, Settings, read_settings
 
@@ -94,6 +95,28 @@ def test_a_schema_may_describe_the_whole_event_as_the_built_in_ones_do(settings:
     policy = GamePolicies(settings, check_seconds=0).get("g")
     assert len(decode_for(policy, event("boss_beaten", boss="Ursa")).records) == 1
     assert len(decode_for(policy, event("boss_beaten", boss="Ursa") | {"extra": 1}).rejects) == 1
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_a_reference_to_the_files_own_definitions_holds_for_fractions_too(settings: Settings, is_whole: bool):
+    definitions = {"$defs": {"count": {"type": "integer", "minimum": 0}}}
+    described = {"type": "object", "properties": {"hits": {"$ref": "#/$defs/count"}}}
+    whole = {"$ref": "urn:telemetry:envelope", "properties": {"properties": described}}
+    add_schema(settings, "own/boss_beaten/1.json", (whole if is_whole else described) | definitions)
+    register(settings, "name: G\nevents: own\n")
+    policy = GamePolicies(settings, check_seconds=0).get("g")
+    decoded = decode_for(policy, *(event("boss_beaten", hits=hits) for hits in (3, 3.0, -1)))
+    assert [reject.index for reject in decoded.rejects] == [1, 2]
+
+
+def test_a_long_list_of_values_is_named_by_its_beginning():
+    contract = builtin_catalogue().get("purchase", 1)
+    assert contract is not None
+    bought = {"transaction_id": "t", "product_id": "p", "price_minor": 1, "currency": "QQQ"}
+    (problem,) = contract.problems(event("purchase", **bought))
+    assert problem.pointer == "/properties/currency"
+    assert problem.expected.endswith("in all)")
+    assert len(problem.expected) < 100
 
 
 def test_a_new_schema_is_followed_without_a_restart(settings: Settings):
