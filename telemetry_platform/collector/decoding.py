@@ -83,13 +83,15 @@ class _Refused(Exception):
 
 def decode(body: bytes, rules: Rules) -> Decoded:
     """Decide on every event of a body; raises RefusedRequest when the body as a whole cannot be read."""
-    batch = read_batch(body, rules.limits)
+    limits = rules.limits
+    batch = read_batch(body, limits)
     decider = _Decider(batch.sent, rules)
     decided = decider.decided
+    may_hold_nul = b"\\u0000" in body
     for index, raw in enumerate(batch.events):
         document: dict[str, Any] = {}
         try:
-            document = _read_event(raw, rules.limits)
+            document = _read_event(raw, limits, may_hold_nul=may_hold_nul)
             decided.records.append(decider.accept(document))
         except _Refused as refused:
             decided.rejects.append(_reject(index, raw, document, refused, rules.policy))
@@ -175,17 +177,17 @@ class _Decider:
         self.decided.clock[trouble] = self.decided.clock.get(trouble, 0) + 1
 
 
-def _read_event(raw: bytes, limits: Limits) -> dict[str, Any]:
+def _read_event(raw: bytes, limits: Limits, *, may_hold_nul: bool) -> dict[str, Any]:
     if len(raw) > limits.event_bytes:
         raise _Refused(EventError.EVENT_TOO_LARGE, f"the event has {len(raw)} bytes: {limits.event_bytes} at most")
-    if b"\\u0000" in raw and _NUL.search(raw):
+    if may_hold_nul and _NUL.search(raw):
         raise _Refused(EventError.INVALID_STRING, "a string holds the NUL character")
     try:
         document = _EVENT_DECODER.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _unreadable(raw, str(error)) from None
-    # Every level costs at least two brackets: most events are too short of them to be looked through.
-    if raw.count(b"{") + raw.count(b"[") > limits.depth and depth_of(document) > limits.depth:
+    # Every level costs a bracket, and most events have two in all: those need not be looked through.
+    if (raw.count(b"{") >= limits.depth or b"[" in raw) and depth_of(document) > limits.depth:
         raise _Refused(EventError.TOO_DEEP, f"the event nests deeper than {limits.depth} levels")
     return document
 
