@@ -79,15 +79,19 @@ def add(
 def rotate_key(
     game_id: GameId,
     right: Annotated[Literal["write", "import"], typer.Option(help="Which key to renew.")] = "write",
+    revoke: Annotated[bool, typer.Option("--revoke", help="End the keys before at once: one has leaked.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make a new key; the one before stays valid until the next rotation.
+    """Make a new key; the one before stays valid until the next rotation, or ends with --revoke.
+
+    Collectors follow within seconds, without a restart.
 
     Example: telemetry games rotate-key my_game --right write
     """
-    key = rotate_game_key(current_settings(), game_id, right)
+    key = rotate_game_key(current_settings(), game_id, right, revoke=revoke)
     if as_json:
         typer.echo(json.dumps({"game_id": game_id, f"{right}_key": key}))
         return
-    console.print(f"New {right} key of {game_id}; the one before stays valid until the next rotation:", highlight=False)
+    before = "those before are revoked" if revoke else "the one before stays valid until the next rotation"
+    console.print(f"New {right} key of {game_id}; {before}:", highlight=False)
     console.print(f"  {key}", highlight=False, soft_wrap=True)

@@ -36,7 +36,7 @@ class EventError(StrEnum):
     BEFORE_START_DATE = "before_start_date"
 
 
-MEANINGS: dict[RequestError | EventError, str] = {
+REQUEST_MEANINGS: dict[RequestError, str] = {
     RequestError.UNREADABLE_BODY: "400: the body is no JSON object with `events`, or its encoding is broken",
     RequestError.BODY_TOO_LARGE: "413: the body has more bytes than are taken, as sent",
     RequestError.DECOMPRESSED_TOO_LARGE: "413: the body has more bytes than are taken, once decompressed",
@@ -50,6 +50,9 @@ MEANINGS: dict[RequestError | EventError, str] = {
     RequestError.UNAVAILABLE: "503: Kafka cannot take the events now; send the same request again after Retry-After",
     RequestError.NOT_FOUND: "404: there is nothing at this path",
     RequestError.METHOD_NOT_ALLOWED: "405: the path does not answer this method",
+}
+
+EVENT_MEANINGS: dict[EventError, str] = {
     EventError.UNREADABLE_EVENT: "the event is no JSON object",
     EventError.EVENT_TOO_LARGE: "the event has more bytes than are taken",
     EventError.TOO_DEEP: "objects and arrays nest deeper than is taken",

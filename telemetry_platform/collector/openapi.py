@@ -1,8 +1,9 @@
 """The collector's interface as an OpenAPI 3.1 document, from the same lists the code decides by."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from telemetry_platform.collector.error_types import MEANINGS, EventError, RequestError
+from telemetry_platform.collector.error_types import EVENT_MEANINGS, REQUEST_MEANINGS, EventError, RequestError
 from telemetry_platform.contracts.catalogue import builtin_catalogue
 from telemetry_platform.contracts.schemas import envelope
 from telemetry_platform.settings import Limits
@@ -100,12 +101,12 @@ def _schemas(limits: Limits) -> Document:
     problem = {"pointer": text, "expected": text, "got": {}, "message": text}
     rejected = {
         "index": {"type": "integer", "minimum": 0},
-        "error_type": {"enum": list(EventError), "description": _meanings(EventError)},
+        "error_type": {"enum": list(EventError), "description": _listed(EVENT_MEANINGS)},
         "error_message": text,
         "errors": {"type": "array", "items": _closed(problem), "description": "Of /v1/validate only."},
     }
     refusal = {
-        "error_type": {"enum": list(RequestError), "description": _meanings(RequestError)},
+        "error_type": {"enum": list(RequestError), "description": _listed(REQUEST_MEANINGS)},
         "error_message": text,
         "request_id": text,
     }
@@ -158,5 +159,5 @@ def _closed(properties: Document, *, optional: tuple[str, ...] = ()) -> Document
     }
 
 
-def _meanings(errors: type[RequestError] | type[EventError]) -> str:
-    return "; ".join(f"`{error}`: {MEANINGS[error]}" for error in errors)
+def _listed(meanings: Mapping[Any, str]) -> str:
+    return "; ".join(f"`{error}`: {meaning}" for error, meaning in meanings.items())

@@ -65,14 +65,14 @@ def create_keys(keys_dir: Path, game_id: str) -> GameKeys:
     return keys
 
 
-def rotate(keys_dir: Path, game_id: str, right: Right) -> str:
-    """Add a new key for `right` and return it; the one before stays valid, older ones end."""
+def rotate(keys_dir: Path, game_id: str, right: Right, *, revoke: bool = False) -> str:
+    """Add a new key for `right` and return it; the one before stays valid unless `revoke`, older ones end."""
     path = _store(keys_dir, game_id)
     if not path.exists():
         raise GameRegistryError(f"{game_id} has no keys yet: run `telemetry games add {game_id}`.")
     entries = _read_entries(path)
     others = [entry for entry in entries if entry["right"] != right]
-    same = [entry for entry in entries if entry["right"] == right]
+    same = [] if revoke else [entry for entry in entries if entry["right"] == right]
     key = new_key(right)
     write_private(path, {"keys": [*others, *same[-(KEYS_PER_RIGHT - 1) :], _entry(key, right)]})
     return key

@@ -130,11 +130,11 @@ def _bring_schemas(game: Game, file: Path, target: Path) -> None:
         shutil.copytree(game.events, target.parent / game.events.relative_to(file.parent), dirs_exist_ok=True)
 
 
-def rotate_key(settings: Settings, game_id: str, right: Right = "write") -> str:
-    """Make a new key for `right` and return it in clear; the newest one before it stays valid."""
+def rotate_key(settings: Settings, game_id: str, right: Right = "write", *, revoke: bool = False) -> str:
+    """Make a new key for `right` and return it in clear; the newest one before it stays valid unless `revoke`."""
     if right not in RIGHTS:
         raise GameRegistryError(f"There is no right {right!r}: use {' or '.join(RIGHTS)}.")
-    key = rotate(settings.keys_dir, check_game_id(game_id), right)
+    key = rotate(settings.keys_dir, check_game_id(game_id), right, revoke=revoke)
     local = _read_local(settings, game_id)
     _write_local(settings, GameKeys(**{**local, "game_id": game_id, f"{right}_key": key}))
     return key

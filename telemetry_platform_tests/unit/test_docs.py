@@ -11,9 +11,33 @@ import duckdb
 import pytest
 
 from telemetry_platform.cli.imports import validate_file
-from telemetry_platform.settings import PROJECT_ROOT, read_settings
+from telemetry_platform.collector import metrics
+from telemetry_platform.collector.error_types import EVENT_MEANINGS, REQUEST_MEANINGS
+from telemetry_platform.settings import LIMIT_VARIABLES, PROJECT_ROOT, Limits, read_settings
 
 IMPORT = (PROJECT_ROOT / "docs" / "import.md").read_text()
+
+COLLECTOR = (PROJECT_ROOT / "docs" / "collector.md").read_text()
+
+
+def test_every_error_type_is_documented_with_what_it_means_and_no_other_is():
+    documented = dict(re.findall(r"^\| `([a-z_]+)` \| (\d{3}: .*) \|$", COLLECTOR, re.MULTILINE))
+    assert documented == REQUEST_MEANINGS
+    events = dict(re.findall(r"^\| `(?!telemetry_)([a-z_]+)` \| (?!\d{3}: )(.*) \|$", COLLECTOR, re.MULTILINE))
+    assert events == EVENT_MEANINGS
+
+
+@pytest.mark.parametrize(("limit", "variable"), LIMIT_VARIABLES.items())
+def test_every_limit_is_documented_with_its_default(limit: str, variable: str):
+    assert f"| `{variable}` | {getattr(Limits, limit)} |" in COLLECTOR
+
+
+def test_every_metric_of_the_collector_is_documented():
+    for name, metric in vars(metrics).items():
+        if name.isupper():
+            (family,) = metric.describe()
+            tail = family.name.removeprefix("telemetry_collector")
+            assert f"telemetry_collector{tail}" in COLLECTOR or f"`{tail}`" in COLLECTOR, family.name
 
 
 def fenced(language: str) -> str:

@@ -145,6 +145,13 @@ def test_two_keys_are_valid_at_a_time_and_a_second_rotation_ends_the_first(setti
     assert local_keys(settings, "waves").write_key == third
 
 
+def test_a_leaked_key_is_revoked_at_once_and_the_other_right_keeps_its_key(settings: Settings):
+    leaked = add_game(settings, "waves", None)
+    ring = KeyRing(settings.keys_dir, check_seconds=0)
+    fresh = rotate_key(settings, "waves", revoke=True)
+    assert [ring.lookup(key) is not None for key in (leaked.write_key, fresh, leaked.import_key)] == [False, True, True]
+
+
 def test_a_key_made_while_the_collector_runs_is_known_after_the_next_check(settings: Settings):
     now = [0.0]
     ring = KeyRing(settings.keys_dir, check_seconds=1, clock=lambda: now[0])
