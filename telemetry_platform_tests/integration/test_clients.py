@@ -29,7 +29,8 @@ from telemetry_platform.lake.topics import end_offsets
 from telemetry_platform.local import stack
 from telemetry_platform.local.environment import environment_of
 from telemetry_platform.settings import EVENTS_TOPIC, PROJECT_ROOT, REJECTED_TOPIC, Settings
-from telemetry_platform_tests.integration.test_collector import batch, event, post, records_since
+from telemetry_platform_tests.integration.test_collector import batch, event, post
+from telemetry_platform_tests.integration.topic_records import records_since
 
 GAME = "clients"
 ONLY_THE_COLLECTOR = frozenset({"warehouse", "bronze", "dagster"})
@@ -50,7 +51,9 @@ class Site:
         return os.environ | environment_of(self.settings) | home | {"PATH": programs}
 
     def event_ids(self, start: dict[int, int]) -> Counter[str]:
-        return Counter(json.loads(one.value())["event_id"] for one in records_since(self.settings, EVENTS_TOPIC, start))
+        return Counter(
+            json.loads(one.value())["event_id"] for one in records_since(self.settings.kafka, EVENTS_TOPIC, start)
+        )
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +157,7 @@ def test_the_documented_python_client_works(site: Site, tmp_path: Path):
         [sys.executable, "-c", script], cwd=tmp_path, env=environment, check=True, capture_output=True
     )
     assert done.stdout == b""
-    (record,) = records_since(site.settings, EVENTS_TOPIC, start)
+    (record,) = records_since(site.settings.kafka, EVENTS_TOPIC, start)
     assert json.loads(record.value())["properties"]["price_minor"] == 499
 
 
@@ -203,7 +206,7 @@ def test_a_page_of_another_origin_sends_its_events_and_forgets_them(site: Site, 
     query = urllib.parse.urlencode({"url": site.settings.collector_url, "key": site.keys.write_key, "player": "p-web"})
     said = browse(f"{pages}/browser.html?{query}", tmp_path)
     assert (said["waiting"], said["rejected"]) == (0, [])
-    arrived = [json.loads(record.value()) for record in records_since(site.settings, EVENTS_TOPIC, start)]
+    arrived = [json.loads(record.value()) for record in records_since(site.settings.kafka, EVENTS_TOPIC, start)]
     assert {one["event_id"] for one in arrived} == set(said["sent"])
     (level,) = (one for one in arrived if one["event_name"] == "level_started")
     assert level["properties"] == {"level": "L1 – “Überall”"}
@@ -312,6 +315,6 @@ def test_an_import_is_accounted_for_and_a_second_one_sends_it_again(site: Site, 
         assert (summary["read"], summary["accepted"]) == (5, 3)
         assert summary["rejected"] == {"number_not_finite": 1, "unreadable_event": 1}
     assert site.event_ids(starts[EVENTS_TOPIC]) == {one["event_id"]: 2 for one in sent}
-    rejects = records_since(site.settings, REJECTED_TOPIC, starts[REJECTED_TOPIC])
+    rejects = records_since(site.settings.kafka, REJECTED_TOPIC, starts[REJECTED_TOPIC])
     assert [one.value() for one in rejects] == [b'{"nan":NaN}'] * 2
     assert local_keys(site.settings, GAME) == site.keys
