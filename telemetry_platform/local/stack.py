@@ -26,6 +26,10 @@ LEAST_FREE_BYTES = 2 * 1024**3
 LOG_TAIL_LINES = 15
 
 
+class _Dying(StackError):
+    """A service that was thought to run has ended."""
+
+
 @dataclass(frozen=True)
 class ServiceStatus:
     """A service as `telemetry status` shows it; `pid` is None when it does not run."""
@@ -44,27 +48,36 @@ def up(settings: Settings, *, without: frozenset[str] = frozenset(), report: Rep
     _require_space(settings)
     wanted = services(settings, without)
     with _alone(settings):
-        missing = [service for service in wanted if not process.is_alive(_record(settings, service.name))]
-        # What a killed process left behind would hold its port, its storage or its checkpoint.
-        _stop(settings, [service.name for service in missing])
-        _require_free_ports(missing)
-        if any(service.name == "dagster" for service in missing):
-            _refuse_second_dagster(settings)
-        ensure_jars(settings)
-        for service in wanted:
-            if service not in missing:
-                report(f"{service.name} is already running")
-        _bring_up(settings, wanted, missing, report)
+        try:
+            _up(settings, wanted, report)
+        except _Dying as service:
+            # It was killed a moment ago, and was not dead yet when it was looked for.
+            report(f"{service} has ended: starting it again")
+            _up(settings, wanted, report)
+
+
+def _up(settings: Settings, wanted: Sequence[Service], report: Report) -> None:
+    missing = [service for service in wanted if not process.is_alive(_record(settings, service.name))]
+    # What a killed process left behind would hold its port, its storage or its checkpoint.
+    _stop(settings, [service.name for service in missing])
+    _require_free_ports(missing)
+    if any(service.name == "dagster" for service in missing):
+        _refuse_second_dagster(settings)
+    ensure_jars(settings)
+    for service in wanted:
+        if service not in missing:
+            report(f"{service.name} is already running")
+    _bring_up(settings, wanted, missing, report)
 
 
 def _bring_up(settings: Settings, wanted: Sequence[Service], missing: Sequence[Service], report: Report) -> None:
     try:
         _start(settings, [service for service in missing if not service.needs_broker])
-        _wait(settings, [service for service in wanted if service.name == "broker"], report)
+        _wait(settings, [service for service in wanted if service.name == "broker"], missing, report)
         if any(service.name == "broker" or service.needs_broker for service in wanted):
             broker.ensure_topics(settings)
         _start(settings, [service for service in missing if service.needs_broker])
-        _wait(settings, [service for service in wanted if service.name != "broker"], report)
+        _wait(settings, [service for service in wanted if service.name != "broker"], missing, report)
     except BaseException:
         _stop(settings, [service.name for service in missing])
         raise
@@ -142,12 +155,14 @@ def _start(settings: Settings, chosen: Sequence[Service]) -> None:
         )
 
 
-def _wait(settings: Settings, chosen: Sequence[Service], report: Report) -> None:
+def _wait(settings: Settings, chosen: Sequence[Service], started: Sequence[Service], report: Report) -> None:
     waiting = list(chosen)
     deadline = time.monotonic() + START_SECONDS
     while waiting:
         for service in list(waiting):
             if not process.is_alive(_record(settings, service.name)):
+                if service not in started:
+                    raise _Dying(service.name)
                 raise StackError(f"{service.name} ended while it started. {_tail(settings, service.name)}")
             if service.is_healthy():
                 report(f"{service.name} {service.url}")
