@@ -5,10 +5,11 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -35,7 +36,8 @@ def start(
     log.parent.mkdir(parents=True, exist_ok=True)
     record.parent.mkdir(parents=True, exist_ok=True)
     mark = uuid.uuid4().hex
-    with log.open("ab") as output:
+    # Ctrl-C inside Popen would leave a child that nobody knows of.
+    with log.open("ab") as output, _interrupt_after():
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -45,15 +47,34 @@ def start(
             cwd=folder,
             start_new_session=True,
         )
-    try:
-        draft = record.with_suffix(".new")
-        draft.write_text(json.dumps(asdict(Record(process.pid, start_mark(process.pid), mark, tuple(command)))))
-        draft.replace(record)
-    except BaseException:
-        # Without its record nobody could end it later: a full disk or Ctrl-C must not leave an orphan.
-        process.kill()
-        raise
+        try:
+            draft = record.with_suffix(".new")
+            draft.write_text(json.dumps(asdict(Record(process.pid, start_mark(process.pid), mark, tuple(command)))))
+            draft.replace(record)
+        except BaseException:
+            # Without its record nobody could end it later: a full disk must not leave an orphan.
+            process.kill()
+            raise
     return process
+
+
+@contextmanager
+def _interrupt_after() -> Iterator[None]:
+    """Put off Ctrl-C until the block has ended; the handler is Python's, which a child does not inherit."""
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) in {
+        signal.SIG_IGN,
+        signal.SIG_DFL,
+    }:
+        yield
+        return
+    asked: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: asked.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if asked:
+        signal.raise_signal(signal.SIGINT)
 
 
 def read_record(path: Path) -> Record | None:

@@ -3,6 +3,7 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -70,6 +71,41 @@ def test_what_a_killed_leader_leaves_behind_is_found_and_ended(tmp_path: Path):
     assert len(list(process.left_behind(record))) == 1
     process.end(record, grace_seconds=0)
     assert list(process.left_behind(record)) == []
+
+
+def test_an_interrupt_at_any_moment_of_a_start_leaves_no_child_without_a_record(tmp_path: Path):
+    def interrupt(*_: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGALRM, interrupt), signal.signal(signal.SIGINT, signal.default_int_handler)
+    interrupted = 0
+    try:
+        for number in range(40):
+            folder = tmp_path / str(number)
+            marked = dict(os.environ) | {"OF_THIS_TEST": str(tmp_path)}
+            signal.setitimer(signal.ITIMER_REAL, 0.0002 * (number % 20 + 1))
+            try:
+                process.start(
+                    SLEEPS, log=folder / "it.log", record=folder / "it.json", environment=marked, folder=tmp_path
+                )
+            except KeyboardInterrupt:
+                interrupted += 1
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            if record := process.read_record(folder / "it.json"):
+                process.end(record, grace_seconds=0)
+    finally:
+        signal.signal(signal.SIGALRM, before[0])
+        signal.signal(signal.SIGINT, before[1])
+    assert interrupted
+    mark = f"OF_THIS_TEST={tmp_path}".encode()
+    assert not [entry for entry in Path("/proc").glob("[0-9]*") if mark in environment_of(entry).split(b"\0")]
+
+
+def environment_of(entry: Path) -> bytes:
+    with suppress(OSError):
+        return (entry / "environ").read_bytes()
+    return b""
 
 
 def test_a_half_written_or_missing_record_is_no_record(tmp_path: Path):
