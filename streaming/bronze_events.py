@@ -121,8 +121,12 @@ def _export_offsets(source: dict[str, Any]) -> None:
 
 
 def _offsets(value: Any) -> dict[str, dict[str, int]]:
-    """Offsets as a dictionary: Spark reports them parsed or as JSON text, by version."""
-    return json.loads(value) if isinstance(value, str) else (value or {})
+    """Offsets as a dictionary: Spark reports them parsed or as JSON text, by version.
+
+    What it does not know is null, a topic's newest offsets while it repeats the batch of a killed process among them.
+    """
+    offsets = json.loads(value) if isinstance(value, str) else value
+    return {topic: partitions or {} for topic, partitions in (offsets or {}).items()}
 
 
 def main() -> int:
