@@ -31,7 +31,7 @@ def openapi(limits: Limits) -> Document:
             "title": "Game telemetry collector",
             "version": "1",
             "description": "Takes events from game clients and servers. 202 means that Kafka has acknowledged them.",
-            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+            "license": {"name": "MIT", "identifier": "MIT"},
         },
         "paths": {
             "/v1/events": {"post": _take("sendEvents", "Send events", limits)},
