@@ -47,19 +47,33 @@ def contents(lake: str, table: Table, window: Window | None = None) -> Contents:
     delta = open_table(lake, table.name)
     if delta is None:
         raise LakeError(f"{table.name} does not exist yet: materialize it first.")
-    actions = pa.table(delta.get_add_actions(flatten=True)).to_pylist()
-    by_day: dict[date, int] = {}
-    by_game: dict[str, int] = {}
-    for action in actions:
-        day = _as_date(action.get(f"partition.{table.date_column}"))
-        if day is None or (window is not None and not window.start <= day < window.end):
-            continue
-        rows = int(action["num_records"] or 0)
-        by_day[day] = by_day.get(day, 0) + rows
-        game = action.get("partition.game_id")
-        if game is not None:
-            by_game[game] = by_game.get(game, 0) + rows
-    return Contents(delta.version(), sum(by_day.values()), by_day, by_game)
+    counts = _rows_by_partition(delta, table)
+    if window is not None:
+        counts = counts.filter((pc.field("day") >= pc.scalar(window.start)) & (pc.field("day") < pc.scalar(window.end)))
+    by_day = _totals(counts.filter(_IN_CALENDAR), "day")
+    return Contents(delta.version(), pc.sum(counts["rows"]).as_py() or 0, by_day, _totals(counts, "game"))
+
+
+def _rows_by_partition(delta: DeltaTable, table: Table) -> pa.Table:
+    """Day, game and row count of each file.
+
+    Only these leave Arrow: the log also holds the least and greatest value of each column, and a client's time
+    before the year 1 among them is one that Python cannot hold.
+    """
+    actions = pa.table(delta.get_add_actions(flatten=True))
+    rows = pc.coalesce(actions["num_records"].cast(pa.int64()), pa.scalar(0, pa.int64()))
+    day = actions[f"partition.{table.date_column}"].cast(pa.date32())
+    has_game = "partition.game_id" in actions.column_names
+    game = actions["partition.game_id"].cast(pa.string()) if has_game else pa.nulls(len(actions), pa.string())
+    return pa.table({"day": day, "game": game, "rows": rows})
+
+
+_IN_CALENDAR = (pc.field("day") >= pc.scalar(date.min)) & (pc.field("day") <= pc.scalar(date.max))
+
+
+def _totals(counts: pa.Table, column: str) -> dict[Any, int]:
+    totals = counts.filter(pc.field(column).is_valid()).group_by(column).aggregate([("rows", "sum")])
+    return dict(zip(totals[column].to_pylist(), totals["rows_sum"].to_pylist(), strict=True))
 
 
 def read_window(lake: str, table: Table, window: Window) -> tuple[int, pa.Table]:
@@ -77,9 +91,3 @@ def table_names(lake: str) -> list[str]:
     from telemetry_platform.contracts.tables import TABLES
 
     return [name for name in TABLES if open_table(lake, name) is not None]
-
-
-def _as_date(value: Any) -> date | None:
-    if value is None or isinstance(value, date):
-        return value
-    return date.fromisoformat(str(value))

@@ -10,12 +10,13 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from telemetry_platform.errors import StackError
+from telemetry_platform.jvm import jvm_options
 from telemetry_platform.local.java import java_program
 from telemetry_platform.settings import EVENTS_TOPIC, REJECTED_TOPIC, Settings
 
 RETENTION_HOURS = 30 * 24
-# C1 and the serial collector: the broker is up in half the CPU time, and one machine's load needs no more.
-JVM_OPTIONS = ("-Xms128m", "-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData")
+# C1 alone, long as it runs: the broker is up in half the CPU time, and one machine's load needs no more.
+JVM_OPTIONS = ("-Xms128m", "-Xmx512m", *jvm_options(is_short_lived=True))
 
 _LOGGING = """status = ERROR
 appender.console.type = Console

@@ -1,0 +1,1 @@
+"""What a day costs, from bronze to gold."""
