@@ -51,7 +51,7 @@ def contents(lake: str, table: Table, window: Window | None = None) -> Contents:
     if window is not None:
         counts = counts.filter((pc.field("day") >= pc.scalar(window.start)) & (pc.field("day") < pc.scalar(window.end)))
     by_day = _totals(counts.filter(_IN_CALENDAR), "day")
-    return Contents(delta.version(), pc.sum(counts["rows"]).as_py() or 0, by_day, _totals(counts, "game"))
+    return Contents(delta.version(), sum(counts["rows"].to_pylist()), by_day, _totals(counts, "game"))
 
 
 def _rows_by_partition(delta: DeltaTable, table: Table) -> pa.Table:
@@ -61,7 +61,7 @@ def _rows_by_partition(delta: DeltaTable, table: Table) -> pa.Table:
     before the year 1 among them is one that Python cannot hold.
     """
     actions = pa.table(delta.get_add_actions(flatten=True))
-    rows = pc.coalesce(actions["num_records"].cast(pa.int64()), pa.scalar(0, pa.int64()))
+    rows = actions["num_records"].cast(pa.int64()).fill_null(0)
     day = actions[f"partition.{table.date_column}"].cast(pa.date32())
     has_game = "partition.game_id" in actions.column_names
     game = actions["partition.game_id"].cast(pa.string()) if has_game else pa.nulls(len(actions), pa.string())
