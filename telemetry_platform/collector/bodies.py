@@ -9,6 +9,7 @@ import msgspec
 
 from telemetry_platform.collector.error_types import RequestError
 from telemetry_platform.collector.limits import RefusedRequest
+from telemetry_platform.contracts.times import is_within_years
 from telemetry_platform.settings import Limits
 
 
@@ -19,10 +20,15 @@ class _Body(msgspec.Struct, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class Batch:
-    """The events of a request, as they were written, and the client's clock when it sent them."""
+    """The events of a request, as they were written, and the client's clock when it sent them.
+
+    `is_sent_in_range` is False for a `sent` outside the years of the contract: the body can be read, none of
+    its events can be believed.
+    """
 
     events: list[bytes]
     sent: datetime | None
+    is_sent_in_range: bool = True
 
 
 _DECODER = msgspec.json.Decoder(_Body)
@@ -52,7 +58,8 @@ def read_batch(body: bytes, limits: Limits) -> Batch:
                 RequestError.EVENT_TOO_LARGE,
                 f"Event {index} has {len(event)} bytes: {limits.event_bytes} are taken.",
             )
-    return Batch(events, _to_utc(read.sent_ts))
+    sent = _to_utc(read.sent_ts)
+    return Batch(events, sent, read.sent_ts is None or is_within_years(read.sent_ts))
 
 
 def _to_utc(sent: datetime | None) -> datetime | None:

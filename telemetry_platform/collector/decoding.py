@@ -1,6 +1,6 @@
 """A request to Kafka records: each event accepted and stamped, or kept as a reject with its reason.
 
-Order of decisions, first match wins: size, strings and JSON, depth, known event, schema, time.
+Order of decisions, first match wins: size, strings and JSON, depth, known event, schema, amount, time.
 """
 
 import json
@@ -12,12 +12,19 @@ from typing import Any, Literal, NoReturn
 
 import msgspec
 
-from telemetry_platform.collector.bodies import read_batch
+from telemetry_platform.collector.bodies import Batch, read_batch
 from telemetry_platform.collector.clock import ClockTrouble, event_time
 from telemetry_platform.collector.error_types import EventError
 from telemetry_platform.collector.limits import depth_of
 from telemetry_platform.collector.policies import GamePolicy
+from telemetry_platform.contracts.amounts import (
+    EDGE_CURRENCY,
+    LARGEST_AMOUNT,
+    MONEY_PROPERTIES,
+    is_amount_out_of_range,
+)
 from telemetry_platform.contracts.catalogue import EventContract, Problem
+from telemetry_platform.contracts.times import FIRST_YEAR, LAST_YEAR
 from telemetry_platform.settings import Limits
 
 Source = Literal["collector", "import"]
@@ -85,7 +92,7 @@ def decode(body: bytes, rules: Rules) -> Decoded:
     """Decide on every event of a body; raises RefusedRequest when the body as a whole cannot be read."""
     limits = rules.limits
     batch = read_batch(body, limits)
-    decider = _Decider(batch.sent, rules)
+    decider = _Decider(batch, rules)
     decided = decider.decided
     may_hold_nul = b"\\u0000" in body
     for index, raw in enumerate(batch.events):
@@ -120,16 +127,17 @@ def _reject(index: int, raw: bytes, document: dict[str, Any], refused: _Refused,
 class _Decider:
     """Decides on the events of one request; what is the same for all of them is worked out once."""
 
-    def __init__(self, sent: datetime | None, rules: Rules) -> None:
+    def __init__(self, batch: Batch, rules: Rules) -> None:
         self.decided = Decoded()
-        self._sent = sent
+        self._sent = sent = batch.sent
+        self._is_sent_in_range = batch.is_sent_in_range
         self._rules = rules
         self._get_contract = rules.policy.catalogue.get_by_type
         self._redactor = rules.policy.redactor
         # Times go into the record as they are: the encoder writes RFC 3339 far faster than isoformat() does.
         stamps = {"game_id": rules.game_id, "received_ts": rules.received, "source": rules.source}
         self._stamps: dict[str, Any] = stamps if sent is None else {"sent_ts": sent, **stamps}
-        if sent is not None and abs(sent - rules.received) > timedelta(days=365):
+        if sent is not None and batch.is_sent_in_range and abs(sent - rules.received) > timedelta(days=365):
             self._count("sender_years_off")
 
     def accept(self, document: dict[str, Any]) -> tuple[str, bytes]:
@@ -143,12 +151,16 @@ class _Decider:
             )
         if not contract.accepts(document):
             raise _violation(contract, document)
+        properties = document.setdefault("properties", {})
+        if is_amount_out_of_range(contract.name, properties):
+            raise _amount_out_of_range(contract.name, properties)
+        if not self._is_sent_in_range:
+            raise _sent_out_of_range(self._sent)
         try:
             document["event_ts"] = self._event_ts(document)
         except (ValueError, OverflowError) as error:
             # A time that has the right form and still is none: a leap second, an offset beyond the year 1.
             raise _Refused(EventError.SCHEMA_VIOLATION, f"/created_ts: {error}") from None
-        properties = document.setdefault("properties", {})
         if self._redactor is not None:
             document["properties"] = self._redactor.redact(properties)
         if self._rules.country is not None and "country" not in document:
@@ -222,6 +234,19 @@ def _refuse_number(text: str) -> NoReturn:
 def _violation(contract: EventContract, document: dict[str, Any]) -> _Refused:
     problems = tuple(_first(contract.problems(document), _MOST_PROBLEMS))
     return _Refused(EventError.SCHEMA_VIOLATION, problems[0].message, problems)
+
+
+def _amount_out_of_range(event_name: str, properties: dict[str, Any]) -> _Refused:
+    pointer = f"/properties/{MONEY_PROPERTIES[event_name]}"
+    got, expected = properties[MONEY_PROPERTIES[event_name]], f"at most {LARGEST_AMOUNT} {EDGE_CURRENCY}"
+    message = f"{pointer}: {got} stands for more than {LARGEST_AMOUNT} {EDGE_CURRENCY}, the most one event may carry"
+    return _Refused(EventError.AMOUNT_OUT_OF_RANGE, message, (Problem(pointer, expected, got, message),))
+
+
+def _sent_out_of_range(sent: datetime | None) -> _Refused:
+    expected = f"a time within the years {FIRST_YEAR} to {LAST_YEAR}, in UTC too"
+    message = f"/sent_ts: the batch's sent_ts {sent} is not {expected}"
+    return _Refused(EventError.SCHEMA_VIOLATION, message, (Problem("/sent_ts", expected, str(sent), message),))
 
 
 def _first(problems: Iterator[Problem], count: int) -> Iterator[Problem]:

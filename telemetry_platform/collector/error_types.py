@@ -31,6 +31,7 @@ class EventError(StrEnum):
     INVALID_STRING = "invalid_string"
     UNKNOWN_EVENT = "unknown_event"
     SCHEMA_VIOLATION = "schema_violation"
+    AMOUNT_OUT_OF_RANGE = "amount_out_of_range"
     TOO_LATE = "too_late"
     CREATED_IN_FUTURE = "created_in_future"
     BEFORE_START_DATE = "before_start_date"
@@ -59,7 +60,8 @@ EVENT_MEANINGS: dict[EventError, str] = {
     EventError.NUMBER_NOT_FINITE: "a number is NaN, infinite, or too large for any",
     EventError.INVALID_STRING: "a string is not valid UTF-8, or holds a lone surrogate or a NUL",
     EventError.UNKNOWN_EVENT: "no schema is registered for this event name and version",
-    EventError.SCHEMA_VIOLATION: "the event does not fit its schema",
+    EventError.SCHEMA_VIOLATION: "the event does not fit its schema, or its batch's sent_ts is out of the years",
+    EventError.AMOUNT_OUT_OF_RANGE: "a purchase, refund or ad impression is of more than 1,000,000 USD",
     EventError.TOO_LATE: "the event happened before the game's lateness horizon",
     EventError.CREATED_IN_FUTURE: "an imported event's created_ts is in the future",
     EventError.BEFORE_START_DATE: "an imported event's created_ts is before TELEMETRY_START_DATE",

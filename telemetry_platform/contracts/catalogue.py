@@ -17,6 +17,7 @@ from telemetry_platform.contracts.schemas import (
     event_schemas,
     own_schemas,
 )
+from telemetry_platform.contracts.times import FIRST_YEAR, LAST_YEAR, is_moved_out_of_years
 from telemetry_platform.errors import ContractError
 
 _MOST_NAMED = 12
@@ -60,12 +61,13 @@ class EventContract:
             for name in self.whole_properties:
                 if type(properties.get(name)) is float:
                     return False
-        return True
+        return not is_moved_out_of_years(document["created_ts"])
 
     def problems(self, document: Mapping[str, Any]) -> Iterator[Problem]:
         """Everything that keeps an event from fitting."""
         for error in self.validator.iter_errors(document):
             yield from _explain(error)
+        yield from _moved_out_of_years(document)
         properties = document.get("properties")
         if not isinstance(properties, dict):
             return
@@ -132,6 +134,13 @@ def _compile(event: EventType, schema: Schema, registry: jsonschema_rs.Registry,
     described = written_out.get("properties", {}).get("properties", {}).get("properties", {})
     whole = tuple(key for key, value in described.items() if isinstance(value, dict) and _is_whole(value))
     return EventContract(name, version, schema, validator, whole, is_builtin)
+
+
+def _moved_out_of_years(document: Mapping[str, Any]) -> Iterator[Problem]:
+    created = document.get("created_ts")
+    if isinstance(created, str) and f"{FIRST_YEAR}" <= created[:4] <= f"{LAST_YEAR}" and is_moved_out_of_years(created):
+        expected = f"a time within the years {FIRST_YEAR} to {LAST_YEAR}, in UTC too"
+        yield Problem("/created_ts", expected, created, f"/created_ts: {created} is not {expected}")
 
 
 def _explain(error: jsonschema_rs.ValidationError) -> Iterator[Problem]:

@@ -14,3 +14,12 @@ WITH_FOUR_DECIMALS = ("CLF", "UYW")
 def currencies() -> frozenset[str]:
     """Codes an event may name."""
     return frozenset(envelope()["$defs"]["currency"]["enum"])
+
+
+def minor_unit_decimals(currency: str) -> int:
+    """Digits of a currency's minor unit after the point of the major one: 2 for EUR, 0 for JPY."""
+    if currency in WITHOUT_DECIMALS:
+        return 0
+    if currency in WITH_THREE_DECIMALS:
+        return 3
+    return 4 if currency in WITH_FOUR_DECIMALS else 2

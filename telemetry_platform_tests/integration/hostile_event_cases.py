@@ -128,6 +128,11 @@ ENVELOPE = [
     among_good("player_id of 128 letters", event(player_id="ü" * 128), None),
     among_good("device_id alone", event(player_id=..., device_id="d"), None),
     among_good("good player, empty device", event(device_id=""), VIOLATION),
+    *(
+        violation
+        for key in ("player_id", "device_id", "session_id", "platform", "build_version", "environment")
+        for violation in violations(key, key, {repr(odd): f"a{odd}b" for odd in "\x01\t\n\x1f\x7f\x85\x9f"})
+    ),
     *violations("platform", "platform", {"empty": "", "number": 1, "65 letters": "x" * 65}),
     *violations(
         "country",
@@ -168,9 +173,14 @@ TIMES = [
             "a week": "2026-W48-1T12:00:00Z",
             "other digits": "٢٠٢٦-11-23T12:00:00Z",
             "a word": "now",
+            "year 1969": "1969-12-31T23:59:59Z",
+            "year 1969 in UTC": "1970-01-01T00:00:00+01:00",
+            "year 2200": "2200-01-01T00:00:00Z",
+            "year 2200 in UTC": "2199-12-31T23:59:59-10:00",
+            "year 9999": "9999-12-31T23:59:59Z",
         },
     ),
-    among_good("created_ts: year 9999", event(created_ts="9999-12-31T23:59:59Z"), None),
+    among_good("created_ts: year 2199", event(created_ts="2199-12-31T23:59:59Z"), None),
     among_good("created_ts: 1970", event(created_ts="1970-01-01T00:00:00Z"), None),
     among_good("created_ts: nine decimals", event(created_ts="2026-11-23T12:00:00.012345678Z"), None),
 ]
@@ -195,6 +205,8 @@ MONEY = [
     among_good("price: 100 digits", bought(price_minor=b"9" * 100), VIOLATION),
     among_good("price: NaN", bought(price_minor=b"NaN"), "number_not_finite"),
     among_good("price: 0", bought(price_minor=0), None),
+    among_good("price: a million dollars", bought(price_minor=10**8, currency="USD"), None),
+    among_good("price: a cent more", bought(price_minor=10**8 + 1, currency="USD"), "amount_out_of_range"),
     among_good("currency: none that is known", bought(currency="QQQ"), VIOLATION),
     *(
         among_good(f"currency: {name!r}", bought(currency=name), VIOLATION)

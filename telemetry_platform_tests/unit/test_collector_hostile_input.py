@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -50,10 +51,59 @@ def test_a_price_must_be_written_as_the_integer_it_is(written: str):
     assert reject.error_message.startswith("/properties/price_minor: ")
 
 
-def test_a_price_that_the_reported_decimals_cannot_hold_is_refused_at_the_edge():
-    assert len(decode_text(purchase(price_minor=999_999_999_999)).records) == 1
-    (reject,) = decode_text(purchase(price_minor=1_000_000_000_000)).rejects
-    assert reject.error_message.startswith("/properties/price_minor: ")
+@pytest.mark.parametrize(
+    ("price_minor", "currency", "expected"),
+    [
+        (100_000_000, "USD", None),
+        (100_000_001, "USD", EventError.AMOUNT_OUT_OF_RANGE),
+        (999_999_999_999, "USD", EventError.AMOUNT_OUT_OF_RANGE),
+        (999_999_999_999, "IDR", None),
+        (1_000_000_000_000, "IDR", EventError.SCHEMA_VIOLATION),
+    ],
+)
+@pytest.mark.parametrize("event_name", ["purchase", "refund"])
+def test_a_single_amount_above_a_million_dollars_is_refused_at_the_edge(
+    event_name: str, price_minor: int, currency: str, expected: EventError | None
+):
+    paid = purchase(price_minor=price_minor, currency=currency).replace('"purchase"', f'"{event_name}"')
+    rejects = decode_text(paid).rejects
+    assert [reject.error_type for reject in rejects] == ([] if expected is None else [expected])
+    assert all(reject.problems[0].pointer == "/properties/price_minor" for reject in rejects)
+
+
+@pytest.mark.parametrize(
+    ("sent_ts", "is_taken"),
+    [
+        ("1970-01-01T00:00:00Z", True),
+        ("2199-12-31T23:59:59.999999Z", True),
+        ("1969-12-31T23:59:59Z", False),
+        ("1969-12-31T23:30:00-01:00", False),
+        ("1970-01-01T00:00:00+01:00", False),
+        ("2199-12-31T23:59:59-10:00", False),
+        ("2200-01-01T00:30:00+01:00", False),
+        ("9999-12-31T23:59:59Z", False),
+    ],
+)
+@pytest.mark.parametrize("source", ["collector", "import"])
+def test_a_sent_ts_outside_the_contracts_years_costs_each_event_of_its_batch_and_keeps_it(
+    sent_ts: str, is_taken: bool, source: Any
+):
+    bought = json.loads(purchase()) | {"created_ts": sent_ts if is_taken else "2026-11-23T11:59:50Z"}
+    body = json.dumps({"sent_ts": sent_ts, "events": [bought, bought | {"event_name": "nothing"}]}).encode()
+    decoded = decode(body, replace(RULES, source=source))
+    assert decoded.rejects[-1].error_type == EventError.UNKNOWN_EVENT
+    if not is_taken:
+        assert decoded.rejects[0].error_type == EventError.SCHEMA_VIOLATION
+        assert decoded.rejects[0].problems[0].pointer == "/sent_ts"
+        assert json.loads(decoded.rejects[0].raw) == bought
+    assert all("/sent_ts" not in reject.error_message for reject in decoded.rejects) == is_taken
+
+
+@pytest.mark.parametrize("created_ts", ["1970-01-01T00:00:00+01:00", "2199-12-31T23:59:59-10:00"])
+def test_a_time_that_its_offset_moves_out_of_the_contracts_years_is_pointed_at(created_ts: str):
+    (reject,) = decode_text(json.dumps(PURCHASE | {"created_ts": created_ts, "properties": BOUGHT})).rejects
+    assert (reject.error_type, reject.problems[0].pointer) == (EventError.SCHEMA_VIOLATION, "/created_ts")
+    assert len(reject.problems) == 1
 
 
 @pytest.mark.parametrize("sent_ts", ["2026-11-23T12:00:00", "0001-01-01T00:00:00+14:00", "yesterday"])

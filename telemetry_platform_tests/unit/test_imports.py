@@ -227,7 +227,7 @@ def test_a_dry_run_decides_as_the_import_endpoint_and_sends_nothing(
         tmp_path / "e.jsonl",
         event(1),
         event(2, created_ts="2020-01-01T00:00:00Z"),
-        event(3, created_ts="2999-01-01T00:00:00Z"),
+        event(3, created_ts="2199-01-01T00:00:00Z"),
         event(4, event_name="boss_beaten", properties={"boss": 7}),
         event(5, event_name="boss_beaten", properties={"boss": "Ursa"}),
         b'{"a":NaN}',

@@ -63,7 +63,8 @@ def test_a_definition_that_is_narrowed_breaks_every_event_that_uses_it():
 def test_an_envelope_that_takes_less_is_a_break_of_its_own():
     assert after(lambda envelope, events: envelope["required"].append("country")) == [(None, "/required")]
     assert after(lambda envelope, events: envelope["$defs"]["id"].update(maxLength=64)) == [
-        (None, f"/properties/{key}/maxLength") for key in ("player_id", "device_id", "session_id")
+        *((None, f"/properties/{key}/maxLength") for key in ("player_id", "device_id", "session_id")),
+        ("identify", "/properties/properties/properties/account_id/maxLength"),
     ]
     assert after(lambda envelope, events: envelope["properties"].pop("country")) == [(None, "/properties/country")]
 
