@@ -9,7 +9,6 @@ import msgspec
 
 from telemetry_platform.collector.error_types import RequestError
 from telemetry_platform.collector.limits import RefusedRequest
-from telemetry_platform.contracts.times import is_within_years
 from telemetry_platform.settings import Limits
 
 
@@ -20,15 +19,10 @@ class _Body(msgspec.Struct, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class Batch:
-    """The events of a request, as they were written, and the client's clock when it sent them.
-
-    `is_sent_in_range` is False for a `sent` outside the years of the contract: the body can be read, none of
-    its events can be believed.
-    """
+    """The events of a request and the client's clock when it sent them, both as they were written."""
 
     events: list[bytes]
     sent: datetime | None
-    is_sent_in_range: bool = True
 
 
 _DECODER = msgspec.json.Decoder(_Body)
@@ -58,19 +52,19 @@ def read_batch(body: bytes, limits: Limits) -> Batch:
                 RequestError.EVENT_TOO_LARGE,
                 f"Event {index} has {len(event)} bytes: {limits.event_bytes} are taken.",
             )
-    sent = _to_utc(read.sent_ts)
-    return Batch(events, sent, read.sent_ts is None or is_within_years(read.sent_ts))
+    return Batch(events, _checked(read.sent_ts))
 
 
-def _to_utc(sent: datetime | None) -> datetime | None:
+def _checked(sent: datetime | None) -> datetime | None:
     if sent is None:
         return None
     if sent.tzinfo is None:
         raise RefusedRequest(400, RequestError.UNREADABLE_BODY, "sent_ts has no time zone: write RFC 3339 UTC.")
     try:
-        return sent.astimezone(UTC)
+        sent.astimezone(UTC)
     except OverflowError:
         raise RefusedRequest(400, RequestError.UNREADABLE_BODY, "sent_ts is in no year of the calendar.") from None
+    return sent
 
 
 def _read_around_bad_strings(body: bytes, reason: str) -> _Body:

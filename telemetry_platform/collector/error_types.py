@@ -35,6 +35,7 @@ class EventError(StrEnum):
     TOO_LATE = "too_late"
     CREATED_IN_FUTURE = "created_in_future"
     BEFORE_START_DATE = "before_start_date"
+    UNDECIDABLE = "undecidable"
 
 
 REQUEST_MEANINGS: dict[RequestError, str] = {
@@ -64,5 +65,6 @@ EVENT_MEANINGS: dict[EventError, str] = {
     EventError.AMOUNT_OUT_OF_RANGE: "a purchase, refund or ad impression is of more than 1,000,000 USD",
     EventError.TOO_LATE: "the event happened before the game's lateness horizon",
     EventError.CREATED_IN_FUTURE: "an imported event's created_ts is in the future",
-    EventError.BEFORE_START_DATE: "an imported event's created_ts is before TELEMETRY_START_DATE",
+    EventError.BEFORE_START_DATE: "the event happened before TELEMETRY_START_DATE, the first partition",
+    EventError.UNDECIDABLE: "deciding about the event failed: a fault of the collector, whose log says where",
 }

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from telemetry_platform.collector import metrics
-from telemetry_platform.collector.decoding import Decoded, Rules, Source, decode
+from telemetry_platform.collector.deciding import Rules, Source
+from telemetry_platform.collector.decoding import Decoded, decode
 from telemetry_platform.collector.error_types import RequestError
 from telemetry_platform.collector.http import ENCODE, Answer, Request, json_answer
 from telemetry_platform.collector.limits import RefusedRequest, decompress

@@ -1,15 +1,18 @@
 import gzip
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 import zstandard
 
-from telemetry_platform.collector.decoding import Decoded, Rules, decode
+from telemetry_platform.collector.deciding import Reject, Rules, decide_one
+from telemetry_platform.collector.decoding import Decoded, decode
 from telemetry_platform.collector.error_types import EventError, RequestError
 from telemetry_platform.collector.limits import RefusedRequest, decompress, depth_of
 from telemetry_platform.collector.policies import GamePolicy
+from telemetry_platform.collector.privacy import Redactor
 from telemetry_platform.settings import Limits
 
 RECEIVED = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -48,6 +51,75 @@ def test_an_accepted_event_is_stamped_and_keeps_all_it_said():
         "event_ts": "2026-11-23T11:59:55Z",
         "source": "collector",
     }
+
+
+def test_an_event_id_in_capitals_is_the_same_id_in_records_and_rejects():
+    capitals = EVENT | {"event_id": EVENT["event_id"].upper()}
+    decoded = decode_events(capitals, capitals | {"event_name": "teleported"})
+    ((_, value),), (reject,) = decoded.records, decoded.rejects
+    assert json.loads(value)["event_id"] == reject.event_id == EVENT["event_id"]
+    assert json.loads(reject.raw)["event_id"] == EVENT["event_id"].upper(), "the bytes are kept as they were sent"
+
+
+@pytest.mark.parametrize(
+    ("created", "sent", "expected"),
+    [
+        ("2022-12-31T23:59:59Z", "2026-11-23T12:00:00Z", EventError.BEFORE_START_DATE),
+        ("2023-01-01T00:00:00Z", "2026-11-23T12:00:00Z", None),
+        ("2022-12-31T23:59:59Z", None, EventError.BEFORE_START_DATE),
+        ("1999-01-01T00:00:00Z", "1999-01-01T00:00:05Z", None),
+    ],
+)
+def test_a_live_event_from_before_the_first_partition_is_refused_by_its_time_on_the_servers_clock(
+    created: str, sent: str | None, expected: EventError | None
+):
+    old = replace(rules(), policy=GamePolicy("g", timedelta(days=3650)))
+    decoded = decode(json.dumps({"sent_ts": sent, "events": [EVENT | {"created_ts": created}]}).encode(), old)
+    assert [reject.error_type for reject in decoded.rejects] == ([] if expected is None else [expected])
+
+
+def test_an_event_the_code_fails_on_is_kept_alone_and_the_log_says_where_without_its_payload(
+    caplog: pytest.LogCaptureFixture,
+):
+    no_key: Any = "no bytes"
+    failing = GamePolicy("g", timedelta(days=30), redactor=Redactor({"secret": "hash"}, no_key))
+    events = [EVENT, EVENT | {"properties": {"level": "L1", "secret": "Ada"}}, EVENT]
+    decoded = decode(json.dumps({"events": events}).encode(), replace(rules(), policy=failing))
+    (reject,) = decoded.rejects
+    assert (reject.index, reject.error_type, len(decoded.records)) == (1, EventError.UNDECIDABLE, 2)
+    assert (reject.event_id, reject.event_name) == (EVENT["event_id"], "level_started")
+    assert b"Ada" not in reject.raw
+    assert "privacy.py" in caplog.text
+    assert "Ada" not in caplog.text + reject.error_message
+
+
+def test_one_event_alone_is_decided_about_as_in_a_batch_with_a_time_of_its_own():
+    raw = json.dumps(EVENT).encode()
+    ((key, value),) = decode_events(EVENT).records
+    sent = datetime(2026, 11, 23, 11, 59, 55, tzinfo=UTC)
+    assert decide_one(raw, rules(), sent) == (key, value)
+    direct = decide_one(raw, replace(rules("direct"), received=RECEIVED + timedelta(seconds=1)), sent)
+    assert isinstance(direct, tuple)
+    assert json.loads(direct[1])["source"] == "direct"
+    assert json.loads(direct[1])["event_ts"] == "2026-11-23T11:59:56Z"
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (b"", EventError.UNREADABLE_EVENT),
+        (b"[]", EventError.UNREADABLE_EVENT),
+        (b'{"a": "' + b"x" * 40_000 + b'"}', EventError.EVENT_TOO_LARGE),
+        (b'{"a": "\\u0000"}', EventError.INVALID_STRING),
+        (b'{"a": ' + b"[" * 500 + b"]" * 500 + b"}", EventError.TOO_DEEP),
+        (b'{"a": 1e999}', EventError.NUMBER_NOT_FINITE),
+        (b"{}", EventError.UNKNOWN_EVENT),
+    ],
+)
+def test_one_event_alone_meets_every_check(raw: bytes, expected: EventError):
+    decided = decide_one(raw, rules("direct"), None)
+    assert isinstance(decided, Reject)
+    assert (decided.error_type, decided.raw) == (expected, raw)
 
 
 def test_a_device_is_the_key_of_a_player_without_a_name_and_missing_properties_are_empty():

@@ -11,7 +11,8 @@ import jsonschema_rs
 import pytest
 
 from telemetry_platform.collector.app import schema_page
-from telemetry_platform.collector.decoding import Decoded, Rules, decode
+from telemetry_platform.collector.deciding import Rules
+from telemetry_platform.collector.decoding import Decoded, decode
 from telemetry_platform.collector.error_types import EventError, RequestError
 from telemetry_platform.collector.limits import RefusedRequest, decompress
 from telemetry_platform.collector.policies import GamePolicy

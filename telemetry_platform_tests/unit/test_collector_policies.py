@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from telemetry_platform.collector.decoding import Decoded, Rules, decode
+from telemetry_platform.collector.deciding import Rules
+from telemetry_platform.collector.decoding import Decoded, decode
 from telemetry_platform.collector.error_types import EventError
 from telemetry_platform.collector.policies import GamePolicies, GamePolicy
 from telemetry_platform.collector.privacy import Redactor, hash_key
