@@ -13,22 +13,21 @@ import threading
 from types import FrameType
 from typing import Any
 
-from prometheus_client import Counter, Gauge, start_http_server
+from prometheus_client import Gauge, start_http_server
 from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
+from streaming.bronze_writer import BronzeWriter
 from telemetry_platform.contracts.tables.bronze_events import BRONZE_EVENTS
 from telemetry_platform.errors import LakeError, TelemetryError
-from telemetry_platform.lake.log import open_table, table_path
+from telemetry_platform.lake.log import open_table
 from telemetry_platform.lake.progress import committed_progress
 from telemetry_platform.lake.session import build_session
 from telemetry_platform.lake.tables import Lake
 from telemetry_platform.settings import EVENTS_TOPIC, REJECTED_TOPIC, Settings, current_settings
-from telemetry_platform.transforms.decode import to_bronze
 
 log = logging.getLogger("bronze_events")
 
-ROWS = Counter("telemetry_bronze_rows_total", "Kafka records written to bronze by this process")
 BATCH_SECONDS = Gauge("telemetry_bronze_batch_seconds", "Duration of the newest batch")
 BATCH_ID = Gauge("telemetry_bronze_batch_id", "Number of the newest batch")
 NEXT_OFFSET = Gauge("telemetry_bronze_next_offset", "First offset not yet in bronze", ["topic", "partition"])
@@ -55,15 +54,11 @@ def start_query(spark: SparkSession, settings: Settings, *, once: bool) -> Strea
         .load()
     )
     writer = (
-        to_bronze(records, rejected_topic=REJECTED_TOPIC, lateness_horizon_days=settings.lateness_horizon_days)
-        .writeStream.format("delta")
-        .queryName("bronze_events")
-        .outputMode("append")
-        .partitionBy(*BRONZE_EVENTS.partition_by)
+        records.writeStream.queryName("bronze_events")
+        .foreachBatch(BronzeWriter(settings).write)
         .option("checkpointLocation", checkpoint_of(settings))
     )
-    writer = writer.trigger(availableNow=True) if once else writer.trigger(processingTime="1 second")
-    return writer.start(table_path(settings.lake, BRONZE_EVENTS.name))
+    return (writer.trigger(availableNow=True) if once else writer.trigger(processingTime="1 second")).start()
 
 
 def _refuse_lost_checkpoint(settings: Settings) -> None:
@@ -94,19 +89,19 @@ def watch(query: StreamingQuery, stop: threading.Event) -> None:
 
 
 def report_progress(query: StreamingQuery, last_batch: int) -> int:
-    """Log batches newer than `last_batch` and return the newest one's number."""
+    """Export the batches with rows newer than `last_batch`, and return the newest one's number.
+
+    A trigger that finds nothing reports the number of the batch that comes next, with 0 rows: only a batch with rows
+    counts as seen, or the first one after a pause would be left out. Rows are counted where they are written.
+    """
     for progress in query.recentProgress:
         batch = int(progress["batchId"])
-        if batch <= last_batch:
-            continue
-        rows = int(progress["numInputRows"])
-        last_batch = batch
-        ROWS.inc(rows)
-        BATCH_ID.set(batch)
-        BATCH_SECONDS.set(progress["batchDuration"] / 1000)
-        _export_offsets(progress["sources"][0])
-        if rows:
-            log.info("event=batch batch_id=%d rows=%d milliseconds=%d", batch, rows, progress["batchDuration"])
+        if batch > last_batch and int(progress["numInputRows"]):
+            last_batch = batch
+            BATCH_ID.set(batch)
+            BATCH_SECONDS.set(progress["batchDuration"] / 1000)
+    if query.recentProgress:
+        _export_offsets(query.recentProgress[-1]["sources"][0])
     return last_batch
 
 

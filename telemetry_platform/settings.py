@@ -1,6 +1,7 @@
 """Environment to one frozen settings object; nothing else in the product reads the environment."""
 
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -197,6 +198,11 @@ def current_settings() -> Settings:
 def process_environment(**changes: str) -> dict[str, str]:
     """This process's environment with `changes`, for the processes the stack starts."""
     return {**os.environ, **changes}
+
+
+def use_this_python_for_spark() -> None:
+    """Let Spark's Python workers be this interpreter: by default they are whatever `python3` is on the path."""
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
 
 
 def _warehouse(environment: Mapping[str, str], port: int) -> WarehouseSettings:

@@ -8,6 +8,7 @@ import uvicorn
 from telemetry_platform.collector.app import Collector
 from telemetry_platform.collector.producer import EventProducer
 from telemetry_platform.collector.protocol import BoundedHttpProtocol
+from telemetry_platform.contracts.signature import Signer, signing_key
 from telemetry_platform.settings import current_settings
 
 DRAIN_SECONDS = 12
@@ -24,7 +25,7 @@ def main() -> None:
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
     uvicorn.run(
-        Collector(settings, EventProducer(settings.kafka)),
+        Collector(settings, EventProducer(settings.kafka, Signer(signing_key(settings.keys_dir)))),
         host=settings.collector_host,
         port=settings.collector_port,
         log_level="warning",

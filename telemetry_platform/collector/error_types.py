@@ -35,6 +35,7 @@ class EventError(StrEnum):
     TOO_LATE = "too_late"
     CREATED_IN_FUTURE = "created_in_future"
     BEFORE_START_DATE = "before_start_date"
+    UNKNOWN_GAME = "unknown_game"
     UNDECIDABLE = "undecidable"
 
 
@@ -66,5 +67,6 @@ EVENT_MEANINGS: dict[EventError, str] = {
     EventError.TOO_LATE: "the event happened before the game's lateness horizon",
     EventError.CREATED_IN_FUTURE: "an imported event's created_ts is in the future",
     EventError.BEFORE_START_DATE: "the event happened before TELEMETRY_START_DATE, the first partition",
+    EventError.UNKNOWN_GAME: "a record written to Kafka directly names no game whose registry entry can be read",
     EventError.UNDECIDABLE: "deciding about the event failed: a fault of the collector, whose log says where",
 }

@@ -6,9 +6,11 @@ import logging
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from telemetry_platform.collector.clock import rfc3339
-from telemetry_platform.collector.decoding import Decoded, Reject, Rules
+from telemetry_platform.collector.deciding import Reject, Rules
+from telemetry_platform.collector.decoding import Decoded
 from telemetry_platform.collector.error_types import RequestError
 from telemetry_platform.collector.limits import RefusedRequest
+from telemetry_platform.contracts.signature import SIGNATURE_HEADER, Signer
 from telemetry_platform.settings import EVENTS_TOPIC, REJECTED_TOPIC
 
 log = logging.getLogger(__name__)
@@ -93,8 +95,9 @@ class EventProducer:
     for good: without a successor every later request would be refused until somebody restarts the process.
     """
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: str, signer: Signer) -> None:
         self._bootstrap = bootstrap
+        self._sign = signer.sign
         self._current = _LoopProducer(bootstrap)
 
     async def send(self, decoded: Decoded, rules: Rules) -> None:
@@ -119,11 +122,14 @@ class EventProducer:
     def _produce(self, decoded: Decoded, rules: Rules, pending: _Pending) -> None:
         if self._current.has_failed:
             self._replace()
-        produce, delivered = self._current.kafka.produce, pending.delivered
+        produce, delivered, sign = self._current.kafka.produce, pending.delivered, self._sign
         for key, value in decoded.records:
-            produce(EVENTS_TOPIC, value, key, on_delivery=delivered)
+            # The signature is what tells the streaming job that this value was validated here.
+            produce(EVENTS_TOPIC, value, key, headers=[(SIGNATURE_HEADER, sign(value))], on_delivery=delivered)
         for reject in decoded.rejects:
-            produce(REJECTED_TOPIC, reject.raw, rules.game_id, headers=_headers(reject, rules), on_delivery=delivered)
+            produce(
+                REJECTED_TOPIC, reject.raw, rules.game_id, headers=reject_headers(reject, rules), on_delivery=delivered
+            )
 
     def _replace(self) -> None:
         # What the failed one still holds fails by its own reports, which the loop goes on collecting.
@@ -148,7 +154,8 @@ class EventProducer:
         self._current.close()
 
 
-def _headers(reject: Reject, rules: Rules) -> list[tuple[str, str | bytes | None]]:
+def reject_headers(reject: Reject, rules: Rules) -> list[tuple[str, str | bytes | None]]:
+    """Return what a reject's record says of it besides the original bytes."""
     values = {
         "game_id": rules.game_id,
         "received_ts": rfc3339(rules.received),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
@@ -9,8 +10,9 @@ from dagster_pyspark import LazyPySparkResource
 from dagster_snowflake import SnowflakeResource
 
 from telemetry_platform.contracts.tables.table import Table
+from telemetry_platform.errors import TelemetryError
 from telemetry_platform.games.game import Game
-from telemetry_platform.games.registry import load_games
+from telemetry_platform.games.registry import load_games, read_game
 from telemetry_platform.lake.log import read_window
 from telemetry_platform.lake.session import require_jars, spark_settings
 from telemetry_platform.lake.tables import Lake
@@ -38,6 +40,25 @@ class GamesResource(dg.ConfigurableResource):
     def load(self) -> dict[str, Game]:
         """Every registered game by id."""
         return load_games(current_settings().games_dir)
+
+
+@dataclass(frozen=True)
+class UnreadableGame:
+    """A registry entry that cannot be used, and why."""
+
+    game_id: str
+    reason: str
+
+
+def unreadable_games() -> list[UnreadableGame]:
+    """Registry entries that cannot be read now."""
+    faults = []
+    for path in sorted(current_settings().games_dir.glob("*.yaml")):
+        try:
+            read_game(path)
+        except TelemetryError as error:
+            faults.append(UnreadableGame(path.stem, str(error)))
+    return faults
 
 
 class WarehouseResource(dg.ConfigurableResource):

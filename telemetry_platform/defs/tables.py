@@ -1,22 +1,27 @@
 """What every daily table's asset has in common: key, partitions, policy, schema, checks, report."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict
 from datetime import date
 from typing import Any
 
 import dagster as dg
+from pyspark.sql import DataFrame
 
 from telemetry_platform.contracts.tables import TABLES
 from telemetry_platform.contracts.tables.table import Table
 from telemetry_platform.defs import freshness
 from telemetry_platform.defs.partitions import daily, whole_range
-from telemetry_platform.lake.log import Contents
+from telemetry_platform.defs.resources import unreadable_games
 from telemetry_platform.lake.tables import Lake
 from telemetry_platform.lake.window import Window
-from telemetry_platform.quality.checks import check_rows
+from telemetry_platform.quality.audit import KEY_FAULTS, Audit, GameFault
+from telemetry_platform.quality.rules import required_sums
+from telemetry_platform.quality.schemas import MODELS
 
 KEYS_CHECK = "keys_are_unique_and_not_null"
 RULES_CHECK = "row_rules"
+SUMS_CHECK = "sums_fit"
 
 
 def key_of(table: Table) -> dg.AssetKey:
@@ -24,7 +29,9 @@ def key_of(table: Table) -> dg.AssetKey:
     return dg.AssetKey([table.stage, table.short_name])
 
 
-def table_asset(name: str, *, deps: Sequence[dg.AssetDep | dg.AssetKey]) -> Callable[[Callable[..., Any]], Any]:
+def table_asset(
+    name: str, *, deps: Sequence[dg.AssetDep | dg.AssetKey], more_checks: Sequence[dg.AssetCheckSpec] = ()
+) -> Callable[[Callable[..., Any]], Any]:
     """Decorate the function that materializes table `name`; description and schema come from its contract."""
     table = TABLES[name]
     key = key_of(table)
@@ -40,11 +47,17 @@ def table_asset(name: str, *, deps: Sequence[dg.AssetDep | dg.AssetKey]) -> Call
         pool=f"table_{table.stage}_{table.short_name}",
         freshness_policy=freshness.daily_table,
         metadata={"dagster/table_name": table.name, "dagster/column_schema": column_schema(table)},
-        check_specs=[
-            dg.AssetCheckSpec(KEYS_CHECK, asset=key, blocking=True, description=f"Key: {', '.join(table.keys)}."),
-            dg.AssetCheckSpec(RULES_CHECK, asset=key, blocking=True, description="Rules of quality/schemas.py."),
-        ],
+        check_specs=[*check_specs(table), *more_checks],
     )
+
+
+def check_specs(table: Table) -> Iterator[dg.AssetCheckSpec]:
+    """Checks of every table. None of them blocks: what they find was set aside, and the rest of the table is true."""
+    key = key_of(table)
+    yield dg.AssetCheckSpec(KEYS_CHECK, asset=key, description=f"Key: {', '.join(table.keys)}.")
+    yield dg.AssetCheckSpec(RULES_CHECK, asset=key, description="Rules of quality/schemas.py.")
+    if required_sums(MODELS[table.name]):
+        yield dg.AssetCheckSpec(SUMS_CHECK, asset=key, description="No sum of money was too large for its column.")
 
 
 def column_schema(table: Table) -> dg.TableSchema:
@@ -57,38 +70,67 @@ def column_schema(table: Table) -> dg.TableSchema:
     )
 
 
-def report(
-    context: dg.AssetExecutionContext, lake: Lake, written: Contents, window: Window, *, table: str
+def publish(
+    context: dg.AssetExecutionContext,
+    lake: Lake,
+    rows: DataFrame,
+    window: Window,
+    *,
+    table: str,
+    more_results: Sequence[dg.AssetCheckResult] = (),
 ) -> dg.MaterializeResult:
-    """Metadata of what was written, per partition too, and the result of the table's checks."""
+    """Write the window's rows and report what was written, per partition too, and what was set aside.
+
+    A game whose registry entry cannot be read keeps the rows it has: by defaults they would be other numbers.
+    """
+    held = {fault.game_id for fault in unreadable_games()}
+    written, audit = lake.replace(table, rows, window, without_games=held)
     for day in window:
         # In a range run every partition would otherwise show the range's total.
         context.add_asset_metadata(
             {"dagster/partition_row_count": written.rows_by_day.get(day, 0)}, partition_key=day.isoformat()
         )
-    found = check_rows(lake.read(table, window), TABLES[table])
-    key = key_of(TABLES[table])
     return dg.MaterializeResult(
         metadata={
             "delta_version": written.version,
             "rows": written.rows,
             "rows_by_game": dict(sorted(written.rows_by_game.items())),
+            "rows_set_aside": sum(fault.rows for fault in audit.set_aside),
             "newest_day_with_rows": _newest(written.rows_by_day),
         },
-        check_results=[
-            dg.AssetCheckResult(
-                asset_key=key,
-                check_name=KEYS_CHECK,
-                passed=found.key_violations == 0,
-                metadata={"violations": found.key_violations, "rows": found.rows},
-            ),
-            dg.AssetCheckResult(
-                asset_key=key,
-                check_name=RULES_CHECK,
-                passed=not any(found.rule_violations.values()),
-                metadata={"violations": found.rule_violations, "rows": found.rows},
-            ),
-        ],
+        check_results=[*_results(audit, TABLES[table]), *more_results],
+    )
+
+
+def _results(audit: Audit, table: Table) -> Iterator[dg.AssetCheckResult]:
+    of_keys = [fault for fault in audit.set_aside if fault.rule in KEY_FAULTS]
+    of_rules = [fault for fault in audit.set_aside if fault.rule not in KEY_FAULTS]
+    yield check_result(table, KEYS_CHECK, of_keys, rows=audit.rows)
+    yield check_result(table, RULES_CHECK, of_rules, rows=audit.rows)
+    if required_sums(MODELS[table.name]):
+        yield check_result(table, SUMS_CHECK, audit.unfit, rows=audit.rows)
+
+
+def check_result(
+    table: Table,
+    name: str,
+    faults: Sequence[GameFault],
+    *,
+    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR,
+    **counts: int,
+) -> dg.AssetCheckResult:
+    """Result of one check: red when there is a fault, with the games, the counts and a few keys of each."""
+    return dg.AssetCheckResult(
+        asset_key=key_of(table),
+        check_name=name,
+        passed=not faults,
+        severity=severity,
+        metadata={
+            **counts,
+            "violations": sum(fault.rows for fault in faults),
+            "games": sorted({fault.game_id or "" for fault in faults}),
+            "faults": dg.MetadataValue.json([asdict(fault) for fault in faults]),
+        },
     )
 
 

@@ -7,7 +7,7 @@ from pyspark.sql import SparkSession
 
 from telemetry_platform.errors import LakeError
 from telemetry_platform.jvm import LOCALE, jvm_options
-from telemetry_platform.settings import Settings
+from telemetry_platform.settings import Settings, use_this_python_for_spark
 
 Workload = Literal["batch", "stream"]
 
@@ -57,6 +57,7 @@ _LOCAL_FILES = {
 def build_session(settings: Settings, workload: Workload, *, app_name: str) -> SparkSession:
     """Start a session, or return the one this process already has."""
     require_jars(settings)
+    use_this_python_for_spark()
     builder = SparkSession.builder.appName(app_name)
     for name, value in spark_settings(settings, workload).items():
         builder = builder.config(name, value)

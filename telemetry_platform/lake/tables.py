@@ -1,6 +1,6 @@
 """Reading and replacing windows of Delta tables; the contract decides what may be written."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -12,6 +12,7 @@ from telemetry_platform.contracts.tables import TABLES
 from telemetry_platform.contracts.tables.table import Table
 from telemetry_platform.lake.log import Contents, contents, open_table, table_path
 from telemetry_platform.lake.window import Window
+from telemetry_platform.quality.audit import Audit, AuditedRows
 
 # Statistics on these columns let readers skip bronze files; the rest would only make each commit larger.
 BRONZE_STATISTICS = "event_date,received_ts,kafka_partition,kafka_offset"
@@ -48,22 +49,29 @@ class Lake:
             f"{window.predicate('event_date')} AND {received} AND (arrival IN ('late', 'imported') OR ({on_time}))"
         )
 
-    def replace(self, name: str, rows: DataFrame, window: Window) -> Contents:
-        """Replace the days of `window` by `rows`, in one commit, and say what the window now holds.
+    def replace(
+        self, name: str, rows: DataFrame, window: Window, *, without_games: Collection[str] = ()
+    ) -> tuple[Contents, Audit]:
+        """Replace the days of `window` by `rows`, in one commit; what the window now holds, and what was set aside.
 
-        Delta refuses rows outside the window: the write predicate is the read predicate.
+        Rows that break a rule of the table are not written. The rows of `without_games`, old and new, are left
+        alone. Delta refuses rows outside the window: the write predicate is the read predicate.
         """
         table = TABLES[name]
         self.ensure(table)
+        predicate = window.predicate(table.date_column)
+        if without_games:
+            others = f"game_id NOT IN ({', '.join(_quoted(game) for game in sorted(without_games))})"
+            rows, predicate = rows.where(others), f"{predicate} AND {others}"
+        audited = AuditedRows(conform(rows, table), table)
         (
-            conform(rows, table)
-            .repartition(*table.partition_by)
+            audited.accepted.repartition(*table.partition_by)
             .write.format("delta")
             .mode("overwrite")
-            .option("replaceWhere", window.predicate(table.date_column))
+            .option("replaceWhere", predicate)
             .save(table_path(self.root, name))
         )
-        return contents(self.root, table, window)
+        return contents(self.root, table, window), audited.audit()
 
     def ensure(self, table: Table) -> None:
         """Create the table as its contract says when it is not there."""
@@ -82,8 +90,17 @@ class Lake:
 
 
 def conform(rows: DataFrame, table: Table) -> DataFrame:
-    """Select and cast the contract's columns, in its order; a missing one is an error."""
-    return rows.select(*(sf.col(field.name).cast(field.dataType).alias(field.name) for field in table.schema.fields))
+    """Select and cast the contract's columns, in its order; a missing one is an error.
+
+    A value that its column cannot hold becomes NULL, for the audit to find, and costs nobody else's rows.
+    """
+    return rows.select(
+        *(sf.col(field.name).try_cast(field.dataType).alias(field.name) for field in table.schema.fields)
+    )
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def newest_day_before(root: str, table: Table, window: Window) -> Window | None:

@@ -11,6 +11,7 @@ import pandera.pyspark as pa
 from pyspark.sql import Column
 from pyspark.sql import functions as sf
 
+from telemetry_platform.contracts.tables.column import MONEY
 from telemetry_platform.errors import TelemetryError
 
 _COMPILERS: dict[str, Callable[[Column, Mapping[str, Any]], Column]] = {
@@ -23,10 +24,13 @@ _COMPILERS: dict[str, Callable[[Column, Mapping[str, Any]], Column]] = {
 
 
 def compile_rules(model: type[pa.DataFrameModel]) -> dict[str, Column]:
-    """Name and violation of each rule of a model: the column is true where a row breaks it, never NULL."""
+    """Name and violation of each rule of a model: the column is true where a row breaks it, never NULL.
+
+    That money is NULL is no such rule but `unfit_sums`: the row stands, with a sum that its column cannot hold.
+    """
     rules: dict[str, Column] = {}
     for name, field in model.to_schema().columns.items():
-        if not field.nullable:
+        if not field.nullable and not _is_money(field):
             rules[f"{name}_is_null"] = sf.col(name).isNull()
         for check in field.checks:
             compiler = _COMPILERS.get(str(check.name))
@@ -35,3 +39,17 @@ def compile_rules(model: type[pa.DataFrameModel]) -> dict[str, Column]:
             broken = compiler(sf.col(name), check.statistics or {})
             rules[f"{name}_{check.name}"] = sf.coalesce(broken, sf.lit(False))
     return rules
+
+
+def unfit_sums(model: type[pa.DataFrameModel]) -> dict[str, Column]:
+    """Name and condition of each sum of money that a row must have and does not, for it did not fit."""
+    return {f"{name}_does_not_fit": sf.col(name).isNull() for name in required_sums(model)}
+
+
+def required_sums(model: type[pa.DataFrameModel]) -> list[str]:
+    """Columns of money that every row must have; needs no Spark session."""
+    return [name for name, field in model.to_schema().columns.items() if not field.nullable and _is_money(field)]
+
+
+def _is_money(field: Any) -> bool:
+    return getattr(field.dtype, "type", None) == MONEY

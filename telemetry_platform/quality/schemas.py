@@ -6,7 +6,7 @@ Fields not named here are bound by the contract's types alone.
 import pandera.pyspark as pa
 import pyspark.sql.types as t
 
-MONEY = t.DecimalType(18, 6)
+from telemetry_platform.contracts.tables.column import MONEY
 
 
 class SilverEvents(pa.DataFrameModel):
@@ -42,6 +42,8 @@ class SilverPlayerDays(pa.DataFrameModel):
     event_count: t.LongType() = pa.Field(ge=0, nullable=False)  # type: ignore[valid-type]
     purchase_count: t.LongType() = pa.Field(ge=0, nullable=False)  # type: ignore[valid-type]
     iap_revenue: MONEY = pa.Field(nullable=False)  # type: ignore[valid-type]
+    iap_revenue_unverified: MONEY = pa.Field(ge=0, nullable=False)  # type: ignore[valid-type]
+    refunds: MONEY = pa.Field(ge=0, nullable=False)  # type: ignore[valid-type]
     ad_revenue: MONEY = pa.Field(ge=0, nullable=False)  # type: ignore[valid-type]
 
 
@@ -52,6 +54,7 @@ class GoldPlayerSnapshots(pa.DataFrameModel):
     active_days: t.LongType() = pa.Field(ge=0, nullable=False)  # type: ignore[valid-type]
     lifetime_purchases: t.LongType() = pa.Field(ge=0, nullable=False)  # type: ignore[valid-type]
     lifetime_revenue: MONEY = pa.Field(nullable=False)  # type: ignore[valid-type]
+    repeat_purchase_revenue: MONEY = pa.Field(nullable=False)  # type: ignore[valid-type]
 
 
 class GoldDailyKpis(pa.DataFrameModel):
@@ -63,6 +66,10 @@ class GoldDailyKpis(pa.DataFrameModel):
     dau: t.LongType() = pa.Field(ge=0, nullable=False)  # type: ignore[valid-type]
     stickiness: t.DoubleType() = pa.Field(ge=0, le=1, nullable=True)  # type: ignore[valid-type]
     payer_share: t.DoubleType() = pa.Field(ge=0, nullable=True)  # type: ignore[valid-type]
+    iap_revenue: MONEY = pa.Field(nullable=False)  # type: ignore[valid-type]
+    iap_revenue_unverified: MONEY = pa.Field(nullable=False)  # type: ignore[valid-type]
+    refunds: MONEY = pa.Field(nullable=False)  # type: ignore[valid-type]
+    ad_revenue: MONEY = pa.Field(nullable=False)  # type: ignore[valid-type]
     revenue: MONEY = pa.Field(nullable=False)  # type: ignore[valid-type]
     is_closed: t.BooleanType() = pa.Field(nullable=False)  # type: ignore[valid-type]
 

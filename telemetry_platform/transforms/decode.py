@@ -1,115 +1,113 @@
 """Kafka records to bronze rows: parse the envelope, keep the properties as text, lose nothing."""
 
+from datetime import UTC, datetime
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as sf
 
+from telemetry_platform.contracts.signature import LENGTH_DIGITS, SIGNATURE_HEADER
 from telemetry_platform.contracts.tables.bronze_events import BRONZE_EVENTS, ENVELOPE
 
-TRUSTED_SOURCES = ("collector", "import", "replay")
-DAY_MICROS = 86_400_000_000
-REQUIRED = ("event_id", "event_name", "event_version", "game_id", "created_ts")
+SOURCES = ("collector", "import", "replay", "direct")
+REQUIRED = ("event_id", "event_name", "event_version", "game_id", "created_ts", "event_ts", "source")
+# The times a contract takes (years 1970 to 2199); a record's own stamps are held to them too.
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+AFTER_LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 
 
-def to_bronze(records: DataFrame, *, rejected_topic: str, lateness_horizon_days: int) -> DataFrame:
-    """Turn every Kafka record into exactly one bronze row.
+def is_signed(key: bytes) -> Column:
+    """Whether a Kafka record carries the collector's signature of its value; never NULL."""
+    length = sf.lpad(sf.lower(sf.hex(sf.octet_length("value").cast("bigint"))), LENGTH_DIGITS, "0")
+    expected = sf.sha2(sf.concat(sf.lit(key), length.cast("binary"), "value"), 256)
+    return sf.coalesce(expected == sf.lower(sf.hex(_header_bytes(SIGNATURE_HEADER))), sf.lit(False))
 
-    `records` has the Kafka source's columns, headers included. Records of `rejected_topic` carry the
-    original bytes as value and the reason in their headers. A record that cannot be decoded keeps its
-    raw value and an `error_type`, and has no `event_date`, so that no window of event days reads it.
+
+def to_bronze(records: DataFrame, is_rejected: Column) -> DataFrame:
+    """Turn every record into exactly one bronze row.
+
+    `records` has the Kafka source's columns, headers included; their values are events that were validated and
+    stamped. Where `is_rejected`, the value is the original bytes, and the reason is in the headers. A record that
+    cannot be decoded keeps its raw value and an `error_type`, and has no `event_date`, so that no window of event
+    days reads it. No value of any column makes this fail: one record must not stop the stream for all games.
     """
-    is_rejected = sf.col("topic") == rejected_topic
     parsed = sf.from_json(sf.when(~is_rejected, sf.col("value").cast("string")), ENVELOPE)
-    header = sf.when(is_rejected, sf.map_from_entries("headers"))
-    decoded = records.withColumn("e", parsed).withColumn("h", header)
-    timed = _with_times(decoded, is_rejected, lateness_horizon_days)
-    return _with_errors(timed, is_rejected, lateness_horizon_days).select(*_bronze_columns(is_rejected))
+    decoded = records.withColumn("is_rejected", is_rejected).withColumn("e", parsed)
+    return _with_error(decoded.withColumn("received", _received())).select(*_bronze_columns())
+
+
+def _header_bytes(name: str) -> Column:
+    """First value of a header: proxies and tracing agents may add another of the same name."""
+    return sf.get(sf.filter("headers", lambda header: header["key"] == name), sf.lit(0))["value"]
 
 
 def _header(name: str) -> Column:
-    return sf.col("h")[name].cast("string")
+    """Text of a reject's header; what is no UTF-8 in it is replaced, or no reader could open the file."""
+    return sf.when(sf.col("is_rejected"), sf.make_valid_utf8(_header_bytes(name).cast("string")))
 
 
-def _with_times(decoded: DataFrame, is_rejected: Column, lateness_horizon_days: int) -> DataFrame:
-    """Add `received_ts`, `event_ts` and `clock_corrected`.
-
-    A trusted producer that writes to the topic itself stamps nothing: the record's timestamp is then
-    the received time, and the event time follows metrics.md.
-    """
-    is_trusted = sf.coalesce(sf.col("e.source").isin(*TRUSTED_SOURCES), sf.lit(False))
-    received = sf.when(is_rejected, sf.coalesce(_header("received_ts").cast("timestamp"), "timestamp")).otherwise(
-        sf.when(is_trusted, sf.coalesce("e.received_ts", "timestamp")).otherwise(sf.col("timestamp"))
-    )
-    return (
-        decoded.withColumn("is_trusted", is_trusted)
-        .withColumn("received", received)
-        .withColumn("is_believable", _is_created_believable(lateness_horizon_days))
-        .withColumn("event_time", sf.when(is_trusted, sf.col("e.event_ts")).otherwise(_event_time_of_direct_record()))
-    )
+def _received() -> Column:
+    """When the record was received: what the collector stamped, else Kafka's time, else now."""
+    stamped = sf.coalesce(_header("received_ts").try_cast("timestamp"), sf.col("e.received_ts"))
+    return sf.coalesce(_in_range(stamped), received_by_kafka())
 
 
-def _is_created_believable(lateness_horizon_days: int) -> Column:
-    """Whether `created_ts` may stand without a `sent_ts`: not in the future, not beyond the horizon."""
-    age = sf.unix_micros("received") - sf.unix_micros("e.created_ts")
-    return sf.coalesce(age.between(0, lateness_horizon_days * DAY_MICROS), sf.lit(False))
+def received_by_kafka() -> Column:
+    """Return the record's own time, or now where a producer stamped it with none that a contract takes."""
+    return sf.coalesce(_in_range(sf.col("timestamp")), sf.current_timestamp())
 
 
-def _event_time_of_direct_record() -> Column:
-    by_clock_offset = sf.timestamp_micros(
-        sf.unix_micros("received") - (sf.unix_micros("e.sent_ts") - sf.unix_micros("e.created_ts"))
-    )
-    with_sent = sf.least(by_clock_offset, sf.col("received"))
-    without_sent = sf.when(sf.col("is_believable"), sf.col("e.created_ts")).otherwise(sf.col("received"))
-    return sf.when(sf.col("e.sent_ts").isNotNull(), with_sent).otherwise(without_sent)
+def _in_range(moment: Column) -> Column:
+    return sf.when((moment >= sf.lit(EARLIEST)) & (moment < sf.lit(AFTER_LATEST)), moment)
 
 
-def _with_errors(timed: DataFrame, is_rejected: Column, lateness_horizon_days: int) -> DataFrame:
+def _with_error(decoded: DataFrame) -> DataFrame:
     missing = sf.concat_ws(
         ", ",
         *(sf.when(sf.col(f"e.{name}").isNull(), sf.lit(name)) for name in REQUIRED),
         sf.when(sf.coalesce("e.player_id", "e.device_id").isNull(), sf.lit("player_id or device_id")),
-        sf.when(sf.col("is_trusted") & sf.col("e.event_ts").isNull(), sf.lit("event_ts")),
+        *(
+            sf.when(sf.col(f"e.{name}").isNotNull() & _in_range(sf.col(f"e.{name}")).isNull(), sf.lit(name))
+            for name in ("created_ts", "event_ts", "sent_ts")
+        ),
+        sf.when(~sf.col("e.source").isin(*SOURCES), sf.lit("source")),
     )
-    horizon_micros = lateness_horizon_days * DAY_MICROS
-    is_direct_and_late = ~sf.col("is_trusted") & (
-        sf.unix_micros("event_time") < sf.unix_micros("received") - horizon_micros
-    )
+    undecodable = sf.when(sf.length("missing") > 0, sf.lit("undecodable"))
     return (
-        timed.withColumn("missing", missing)
+        decoded.withColumn("missing", missing)
         .withColumn(
             "error",
-            sf.when(is_rejected, sf.coalesce(_header("error_type"), sf.lit("unknown")))
-            .when(sf.length("missing") > 0, sf.lit("undecodable"))
-            .when(is_direct_and_late, sf.lit("too_late")),
+            sf.when(sf.col("is_rejected"), sf.coalesce(_header("error_type"), sf.lit("unknown"))).otherwise(
+                undecodable
+            ),
         )
         .withColumn(
             "message",
-            sf.when(is_rejected, _header("error_message"))
-            .when(sf.col("error") == "undecodable", sf.concat(sf.lit("missing or unreadable: "), "missing"))
-            .when(sf.col("error") == "too_late", sf.lit("event_ts is older than the lateness horizon")),
+            sf.when(sf.col("is_rejected"), _header("error_message")).when(
+                sf.col("error").isNotNull(), sf.concat(sf.lit("missing or unreadable: "), "missing")
+            ),
         )
     )
 
 
-def _bronze_columns(is_rejected: Column) -> list[Column]:
+def _bronze_columns() -> list[Column]:
     is_good = sf.col("error").isNull()
-    event_date = sf.when(is_good, sf.to_date("event_time"))
-    source = sf.when(is_rejected, _header("source")).otherwise(
-        sf.when(sf.col("is_trusted"), sf.col("e.source")).otherwise(sf.lit("direct"))
-    )
+    event_date = sf.when(is_good, sf.to_date("e.event_ts"))
+    source = sf.coalesce(_header("source"), sf.when(sf.col("e.source").isin(*SOURCES), sf.col("e.source")))
     arrival = (
         sf.when(source == "import", "imported")
         .when(event_date < sf.date_sub(sf.to_date("received"), 1), "late")
         .otherwise("on_time")
     )
-    corrected = ~sf.col("is_trusted") & sf.col("e.sent_ts").isNull() & ~sf.col("is_believable")
     computed = {
         "game_id": sf.coalesce("e.game_id", _header("game_id")),
         "event_id": sf.coalesce("e.event_id", _header("event_id")),
         "event_name": sf.coalesce("e.event_name", _header("event_name")),
+        "created_ts": _in_range(sf.col("e.created_ts")),
+        "sent_ts": _in_range(sf.col("e.sent_ts")),
         "received_ts": sf.col("received"),
-        "event_ts": sf.when(is_good, sf.col("event_time")),
-        "source": source,
-        "clock_corrected": sf.when(is_good, sf.coalesce("e.clock_corrected", corrected, sf.lit(False))),
+        "event_ts": sf.when(is_good, sf.col("e.event_ts")),
+        "source": sf.coalesce(source, sf.lit("direct")),
+        "clock_corrected": sf.when(is_good, sf.coalesce("e.clock_corrected", sf.lit(False))),
         "properties": sf.when(is_good, sf.coalesce("e.properties", sf.lit("{}"))),
         "event_date": event_date,
         "error_type": sf.col("error"),

@@ -4,6 +4,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import Window as Over
 from pyspark.sql import functions as sf
 
+from telemetry_platform.contracts.amounts import LARGEST_AMOUNT
 from telemetry_platform.contracts.columns import columns_of_events
 from telemetry_platform.contracts.currencies import WITH_FOUR_DECIMALS, WITH_THREE_DECIMALS, WITHOUT_DECIMALS
 
@@ -17,15 +18,20 @@ _PROPERTIES = ("transaction_id", "price_minor", "revenue_micros", "currency", "r
 def to_money(events: DataFrame, rates: DataFrame) -> DataFrame:
     """Return the counted money rows of `events`: event columns plus `kind`, `receipt_status` and `amount`.
 
-    `kind` is purchase, refund or ad; `amount` is positive US dollars, DECIMAL(18,6). A row whose currency
-    has no rate of its day or the 7 days before is left out, never counted as 0 or 1:1.
+    `kind` is purchase, refund or ad; `amount` is US dollars, not negative, DECIMAL(18,6). Rows that
+    `money_set_aside` returns are left out, never counted as 0 or 1:1.
     """
-    return _with_rate(_counted(events), rates).where("amount IS NOT NULL").drop("usd_per_unit")
+    return _with_fault(_with_rate(_counted(events), rates)).where("fault IS NULL").drop("usd_per_unit", "fault")
 
 
-def money_without_rate(events: DataFrame, rates: DataFrame) -> DataFrame:
-    """Return the counted money rows that `to_money` leaves out for want of a rate."""
-    return _with_rate(_counted(events), rates).where("usd_per_unit IS NULL").drop("usd_per_unit", "amount")
+def money_set_aside(events: DataFrame, rates: DataFrame) -> DataFrame:
+    """Return the money rows that `to_money` leaves out, with the reason as `fault`.
+
+    `no_rate`: the currency has no rate of the day or the 7 days before. `invalid_amount`: the price is no whole
+    number that a contract takes. `amount_out_of_range`: more than `LARGEST_AMOUNT` dollars, which is what keeps
+    the sums of a day within their columns, for write keys lie in shipped clients and anybody can send purchases.
+    """
+    return _with_fault(_with_rate(_counted(events), rates)).where("fault IS NOT NULL").drop("usd_per_unit", "amount")
 
 
 def _counted(events: DataFrame) -> DataFrame:
@@ -42,8 +48,10 @@ def _counted(events: DataFrame) -> DataFrame:
         .withColumn("kind", sf.when(sf.col("event_name") == "ad_impression", "ad").otherwise(sf.col("event_name")))
         .where((sf.col("kind") != "purchase") | sf.col("receipt_status").isin(*COUNTED_RECEIPTS))
     )
-    once = sf.when(sf.col("kind") == "ad", sf.col("event_id")).otherwise(sf.coalesce("transaction_id", "event_id"))
-    by_transaction = Over.partitionBy("game_id", "kind", once).orderBy("event_ts", "event_id")
+    # In columns of their own, so that no transaction's id can be taken for an event's.
+    transaction = sf.when(sf.col("kind") != "ad", sf.col("transaction_id"))
+    event = sf.when(transaction.isNull(), sf.col("event_id"))
+    by_transaction = Over.partitionBy("game_id", "kind", transaction, event).orderBy("event_ts", "event_id")
     return parsed.withColumn("copy_number", sf.row_number().over(by_transaction)).where("copy_number = 1")
 
 
@@ -55,6 +63,18 @@ def _with_rate(money: DataFrame, rates: DataFrame) -> DataFrame:
         money.join(daily, ["currency", "event_date"], "left")
         .withColumn("usd_per_unit", sf.when(sf.col("currency") == "USD", one).otherwise(sf.col("usd_per_unit")))
         .withColumn("amount", _amount())
+    )
+
+
+def _with_fault(money: DataFrame) -> DataFrame:
+    """Add why a row is not counted, NULL where it is."""
+    written = sf.when(sf.col("kind") == "ad", sf.col("revenue_micros")).otherwise(sf.col("price_minor"))
+    is_in_range = sf.coalesce(sf.col("amount") <= sf.lit(LARGEST_AMOUNT), sf.lit(False))
+    return money.withColumn(
+        "fault",
+        sf.when(written.isNull() | (written < 0), "invalid_amount")
+        .when(sf.col("usd_per_unit").isNull(), "no_rate")
+        .when(~is_in_range, "amount_out_of_range"),
     )
 
 

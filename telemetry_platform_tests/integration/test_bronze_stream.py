@@ -1,60 +1,95 @@
-"""The streaming job as a real process against a real broker, killed while it writes."""
+"""The streaming job as a real process against a real broker: killed while it writes, and fed what anybody can write."""
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+import urllib.request
 import uuid
 from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from telemetry_platform.contracts.signature import SIGNATURE_HEADER, Signer, signing_key
+from telemetry_platform.games.registry import add_game
 from telemetry_platform.lake.log import open_table
 from telemetry_platform.lake.progress import committed_progress, lag
 from telemetry_platform.lake.topics import end_offsets
 from telemetry_platform.settings import EVENTS_TOPIC, PROJECT_ROOT, REJECTED_TOPIC, Settings, read_settings
 
-RECORDS = 30_000
+RECORDS = 20_000
+DIRECT = 1_000
+GAME = "stream_test"
 DEADLINE_SECONDS = 120
+# Spark reports a trigger without data after this long, once, with the number of the batch that comes next.
+IDLE_REPORT_SECONDS = 11
 
 
 @pytest.fixture(scope="module")
 def environment(stack_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """A lake of the test's own over the shared broker; batches small enough to be killed between and within."""
-    return os.environ | {
+    variables = os.environ | {
         "TELEMETRY_HOME": str(tmp_path_factory.mktemp("stream")),
         "TELEMETRY_KAFKA": stack_settings.kafka,
         "TELEMETRY_BRONZE_BATCH_RECORDS": "2000",
         "TELEMETRY_BRONZE_METRICS_PORT": str(stack_settings.bronze_metrics_port),
     }
+    add_game(read_settings(variables), GAME, None)
+    return variables
 
 
-def produce(bootstrap: str, count: int) -> None:
-    AdminClient({"bootstrap.servers": bootstrap}).create_topics(
-        [NewTopic(EVENTS_TOPIC, 4), NewTopic(REJECTED_TOPIC, 4)]
+class Topic:
+    """Writes to the topics as the collector does, or as anybody could."""
+
+    def __init__(self, settings: Settings) -> None:
+        AdminClient({"bootstrap.servers": settings.kafka}).create_topics(
+            [NewTopic(EVENTS_TOPIC, 4), NewTopic(REJECTED_TOPIC, 4)]
+        )
+        self._producer = Producer({"bootstrap.servers": settings.kafka, "enable.idempotence": True})
+        self._sign = Signer(signing_key(settings.keys_dir)).sign
+
+    def signed(self, document: dict[str, Any]) -> None:
+        value = json.dumps(document).encode()
+        self.raw(value, headers=[(SIGNATURE_HEADER, self._sign(value))])
+
+    def raw(self, value: bytes | None, topic: str = EVENTS_TOPIC, **more: Any) -> None:
+        self._producer.produce(topic, value, **more)
+        self._producer.poll(0)
+
+    def flush(self) -> None:
+        assert self._producer.flush(60) == 0
+
+
+def direct(**changes: Any) -> dict[str, Any]:
+    now = datetime.now(UTC) - timedelta(minutes=1)
+    return {
+        "event_id": str(uuid.uuid4()),
+        "event_name": "heartbeat",
+        "event_version": 1,
+        "created_ts": now.isoformat(),
+        "game_id": GAME,
+        "player_id": "p-1",
+        "properties": {},
+    } | changes
+
+
+def stamped(number: int) -> dict[str, Any]:
+    return direct(
+        created_ts="2026-11-01T10:00:00Z",
+        event_ts="2026-11-01T10:00:00Z",
+        received_ts="2026-11-01T10:00:01Z",
+        source="collector",
+        player_id=f"p-{number % 100}",
     )
-    producer = Producer({"bootstrap.servers": bootstrap, "enable.idempotence": True})
-    for number in range(count):
-        event = {
-            "event_id": str(uuid.uuid4()),
-            "event_name": "heartbeat",
-            "event_version": 1,
-            "created_ts": "2026-11-01T10:00:00Z",
-            "event_ts": "2026-11-01T10:00:00Z",
-            "received_ts": "2026-11-01T10:00:01Z",
-            "source": "collector",
-            "game_id": "stream_test",
-            "player_id": f"p-{number % 100}",
-            "properties": {},
-        }
-        producer.produce(EVENTS_TOPIC, json.dumps(event).encode(), key=f"stream_test:p-{number % 100}")
-        producer.poll(0)
-    assert producer.flush(60) == 0
 
 
 def run_job(environment: dict[str, str], log: Path, *arguments: str) -> subprocess.Popen:
@@ -69,47 +104,138 @@ def run_job(environment: dict[str, str], log: Path, *arguments: str) -> subproce
         )
 
 
-def wait_for_batches(settings: Settings, count: int, log: Path) -> None:
+def wait_until(condition: Callable[[], object], what: str, log: Path) -> None:
     deadline = time.monotonic() + DEADLINE_SECONDS
-    checkpoint = f"{settings.checkpoints_dir}/bronze_events"
-    while time.monotonic() < deadline:
-        progress = committed_progress(checkpoint) if Path(checkpoint).exists() else None
-        if progress is not None and progress.batch_id >= count:
-            return
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail(f"not in {DEADLINE_SECONDS} s: {what}; the job said:\n{log.read_text()[-3000:]}")
         time.sleep(0.02)
-    pytest.fail(f"no batch {count} in {DEADLINE_SECONDS} s; the job said:\n{log.read_text()[-3000:]}")
+
+
+def progress_of(settings: Settings) -> Any:
+    checkpoint = f"{settings.checkpoints_dir}/bronze_events"
+    return committed_progress(checkpoint) if Path(checkpoint).exists() else None
+
+
+def is_caught_up(settings: Settings) -> bool:
+    progress = progress_of(settings)
+    return progress is not None and lag(end_offsets(settings.kafka), progress) == 0
+
+
+def rows_of(settings: Settings, *columns: str) -> list[tuple]:
+    table = open_table(settings.lake, "bronze.events")
+    assert table is not None
+    found = table.to_pyarrow_dataset().to_table(columns=list(columns))
+    return list(zip(*(found.column(name).to_pylist() for name in columns), strict=True))
+
+
+def assert_each_offset_once(settings: Settings) -> None:
+    rows = Counter(rows_of(settings, "kafka_topic", "kafka_partition", "kafka_offset"))
+    expected = {
+        (topic, partition, offset)
+        for topic, partitions in end_offsets(settings.kafka).items()
+        for partition, end in partitions.items()
+        for offset in range(end)
+    }
+    assert set(rows) == expected
+    assert max(rows.values()) == 1
 
 
 def test_kill_minus_nine_in_the_middle_of_a_batch_leaves_every_record_in_bronze_exactly_once(
     environment: dict[str, str], tmp_path: Path
 ):
     settings = read_settings(environment)
-    produce(settings.kafka, RECORDS)
-    ends = end_offsets(settings.kafka)
+    topic = Topic(settings)
+    for number in range(RECORDS):
+        topic.signed(stamped(number))
+        if number % (RECORDS // DIRECT) == 0:
+            topic.raw(json.dumps(direct()).encode())
+    topic.flush()
     log = tmp_path / "job.log"
 
     job = run_job(environment, log)
-    wait_for_batches(settings, 2, log)
+    wait_until(lambda: (found := progress_of(settings)) and found.batch_id >= 2, "batch 2", log)
     os.killpg(job.pid, signal.SIGKILL)
     job.wait()
-    left = lag(ends, committed_progress(f"{settings.checkpoints_dir}/bronze_events"))
+    left = lag(end_offsets(settings.kafka), progress_of(settings))
     assert left > 0, "the job was done before it could be killed: nothing was tested"
 
     again = run_job(environment, log, "--once")
     assert again.wait(DEADLINE_SECONDS) == 0, log.read_text()[-3000:]
+    assert_each_offset_once(settings)
+    sources = Counter(row for row in rows_of(settings, "game_id", "source", "error_type") if row[0] == GAME)
+    assert sources == {(GAME, "collector", None): RECORDS, (GAME, "direct", None): DIRECT}
 
-    table = open_table(settings.lake, "bronze.events")
-    assert table is not None
-    columns = table.to_pyarrow_dataset().to_table(columns=["kafka_topic", "kafka_partition", "kafka_offset"])
-    rows = Counter(zip(*(columns.column(name).to_pylist() for name in columns.column_names), strict=True))
-    expected = {
-        (topic, partition, offset)
-        for topic, partitions in ends.items()
-        for partition, end in partitions.items()
-        for offset in range(end)
+
+def hostile_records(topic: Topic) -> dict[str, str | None]:
+    """Write what anybody who may produce could write; the expected error type by event id or game."""
+    long_ago = "2020-01-01T00:00:00Z"
+    forged = direct(source="collector", received_ts=long_ago, event_ts=long_ago)
+    paid = {"transaction_id": "t", "product_id": "g", "price_minor": 10**8 + 1, "currency": "USD"}
+    cases: dict[str, tuple[dict[str, Any], str | None]] = {
+        "good": (direct(), None),
+        "capitals": (direct(event_id=str(uuid.uuid4()).upper()), None),
+        "forged source": (forged, None),
+        "old, as if imported": (direct(source="import", created_ts=long_ago, sent_ts=forged["created_ts"]), "too_late"),
+        "no such game": (direct(game_id="nobody"), "unknown_game"),
+        "a path as game": (direct(game_id="../../etc/passwd"), "unknown_game"),
+        "a number as game": (direct(game_id=7), "unknown_game"),
+        "unknown event": (direct(event_name="teleport"), "unknown_event"),
+        "year 1": (direct(created_ts="0001-01-01T00:00:00+01:00"), "schema_violation"),
+        "control character": (direct(player_id="a\x1fb"), "schema_violation"),
+        "unknown key": (direct(surprise=1), "schema_violation"),
+        "no player": ({k: v for k, v in direct().items() if k != "player_id"}, "schema_violation"),
+        "sent_ts is no time": (direct(sent_ts="yesterday"), "schema_violation"),
+        "too much money": (direct(event_name="purchase", properties=paid), "amount_out_of_range"),
     }
-    assert set(rows) == expected
-    assert max(rows.values()) == 1
+    for document, _ in cases.values():
+        topic.raw(json.dumps(document).encode(), headers=[("traceparent", b"1"), ("traceparent", b"2")])
+    for value in (None, b"", b"\xff\xfe", b"[]", b"{" * 5000, b'{"game_id":"\\ud800"}', b"1e999"):
+        topic.raw(value, headers=[(SIGNATURE_HEADER, b"x"), (SIGNATURE_HEADER, None)])
+        topic.raw(
+            value, REJECTED_TOPIC, headers=[("received_ts", b"soon"), ("error_type", b"\xff"), ("error_type", b"b")]
+        )
+    return {document["event_id"].lower(): expected for document, expected in cases.values()}
+
+
+def metric(settings: Settings, name: str) -> float:
+    with urllib.request.urlopen(f"http://127.0.0.1:{settings.bronze_metrics_port}/metrics", timeout=5) as answer:
+        found = re.search(rf"^{name} (\S+)$", answer.read().decode(), re.MULTILINE)
+    return float(found[1]) if found else 0.0
+
+
+def test_any_record_gives_one_row_and_the_metric_counts_all_of_them_also_after_a_pause(
+    environment: dict[str, str], tmp_path: Path
+):
+    settings = read_settings(environment)
+    before = len(rows_of(settings, "kafka_offset"))
+    topic, log = Topic(settings), tmp_path / "job.log"
+    job = run_job(environment, log)
+    try:
+        expected = hostile_records(topic)
+        topic.flush()
+        wait_until(lambda: is_caught_up(settings), "the hostile records are in bronze", log)
+        idle_since = time.monotonic()
+        wait_until(lambda: time.monotonic() - idle_since > IDLE_REPORT_SECONDS, "an idle report", log)
+        for number in range(3):
+            topic.signed(stamped(number))
+        topic.raw(json.dumps(direct()).encode())
+        topic.flush()
+        wait_until(lambda: is_caught_up(settings), "the records after the pause are in bronze", log)
+        assert_each_offset_once(settings)
+        written = len(rows_of(settings, "kafka_offset")) - before
+        wait_until(
+            lambda: metric(settings, "telemetry_bronze_rows_total") == written,
+            f"the metric counts the {written} rows of this process",
+            log,
+        )
+    finally:
+        os.killpg(job.pid, signal.SIGTERM)
+        job.wait(DEADLINE_SECONDS)
+    found = {row[0]: row[1:] for row in rows_of(settings, "event_id", "error_type", "source", "raw_value") if row[0]}
+    assert {event_id: found[event_id][0] for event_id in expected} == expected
+    assert {found[event_id][1] for event_id in expected} == {"direct"}
+    assert all((found[event_id][2] is None) == (error is None) for event_id, error in expected.items())
 
 
 def test_a_lost_checkpoint_over_a_table_with_rows_is_refused(environment: dict[str, str], tmp_path: Path):

@@ -26,9 +26,9 @@ PLAYER_DAYS = Table(
             column("ad_impressions", LongType(), "Ad impressions."),
             column("levels_completed", LongType(), "level_completed events."),
             column("levels_failed", LongType(), "level_failed events."),
-            column("platform", StringType(), "Platform of the last event of the day; NULL is unknown."),
-            column("country", StringType(), "Country of the last event of the day; NULL is unknown."),
-            column("build_version", StringType(), "Version of the game of the last event of the day; NULL is unknown."),
+            column("platform", StringType(), "Platform of the last active event of the day; NULL is unknown."),
+            column("country", StringType(), "Country of the last active event of the day; NULL is unknown."),
+            column("build_version", StringType(), "Version of the last active event of the day; NULL is unknown."),
         ]
     ),
     keys=("event_date", "game_id", "player_id"),

@@ -6,7 +6,7 @@ import dagster as dg
 
 from telemetry_platform.defs.partitions import closed_through, window_of
 from telemetry_platform.defs.resources import LakeResource
-from telemetry_platform.defs.tables import report, table_asset
+from telemetry_platform.defs.tables import publish, table_asset
 from telemetry_platform.transforms.gold.daily_kpis import to_daily_kpis
 
 TRAILING_DAYS = 29
@@ -32,4 +32,4 @@ def daily_kpis(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.Mate
         end=window.end,
         closed_through=closed_through(datetime.now(UTC)),
     )
-    return report(context, opened, opened.replace("gold.daily_kpis", kpis, window), window, table="gold.daily_kpis")
+    return publish(context, opened, kpis, window, table="gold.daily_kpis")

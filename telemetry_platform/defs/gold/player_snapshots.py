@@ -5,7 +5,7 @@ import dagster as dg
 from telemetry_platform.contracts.tables import TABLES
 from telemetry_platform.defs.partitions import daily, window_of
 from telemetry_platform.defs.resources import LakeResource
-from telemetry_platform.defs.tables import report, table_asset
+from telemetry_platform.defs.tables import publish, table_asset
 from telemetry_platform.lake.tables import newest_day_before
 from telemetry_platform.lake.window import Window
 from telemetry_platform.transforms.gold.player_snapshots import to_player_snapshots
@@ -24,4 +24,4 @@ def player_snapshots(context: dg.AssetExecutionContext, lake: LakeResource) -> d
     snapshots = to_player_snapshots(
         previous, opened.read("silver.player_days", since), start=window.start, end=window.end
     )
-    return report(context, opened, opened.replace(table.name, snapshots, window), window, table=table.name)
+    return publish(context, opened, snapshots, window, table=table.name)

@@ -4,7 +4,7 @@ import dagster as dg
 
 from telemetry_platform.defs.partitions import window_of
 from telemetry_platform.defs.resources import GamesResource, LakeResource
-from telemetry_platform.defs.tables import report, table_asset
+from telemetry_platform.defs.tables import publish, table_asset
 from telemetry_platform.transforms.silver.events import to_events
 
 
@@ -16,4 +16,4 @@ def silver_events(context: dg.AssetExecutionContext, lake: LakeResource, games: 
     # A retry may move a copy across midnight: duplicates are looked for in the neighbouring days too.
     bronze = opened.read_bronze(window.widened(before=1, after=1))
     events = to_events(bronze, start=window.start, end=window.end, games=games.load())
-    return report(context, opened, opened.replace("silver.events", events, window), window, table="silver.events")
+    return publish(context, opened, events, window, table="silver.events")

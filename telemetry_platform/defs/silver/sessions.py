@@ -4,7 +4,7 @@ import dagster as dg
 
 from telemetry_platform.defs.partitions import window_of
 from telemetry_platform.defs.resources import GamesResource, LakeResource
-from telemetry_platform.defs.tables import report, table_asset
+from telemetry_platform.defs.tables import publish, table_asset
 from telemetry_platform.transforms.silver.sessions import to_sessions
 
 
@@ -17,4 +17,4 @@ def silver_sessions(
     opened = lake.open()
     events = opened.read("silver.events", window.widened(before=1, after=7))
     sessions = to_sessions(events, start=window.start, end=window.end, games=games.load())
-    return report(context, opened, opened.replace("silver.sessions", sessions, window), window, table="silver.sessions")
+    return publish(context, opened, sessions, window, table="silver.sessions")

@@ -1,6 +1,9 @@
 """Snapshots, player days and sessions to `gold.daily_kpis`: the daily sheet of every game."""
 
+from collections.abc import Iterable
 from datetime import date
+from functools import reduce
+from operator import or_
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import Window as Over
@@ -88,7 +91,8 @@ def _spending(player_days: DataFrame) -> DataFrame:
         "event_date",
         "game_id",
         "player_id",
-        *(sf.col(name).cast("decimal(18,6)").alias(name) for name in _MONEY),
+        *(sf.col(name).try_cast("decimal(18,6)").alias(name) for name in _MONEY),
+        _is_any_null(_MONEY).alias("is_unfit"),
         sf.col("purchase_count").alias("purchases"),
     )
 
@@ -116,6 +120,7 @@ def _with_player_context(facts: DataFrame) -> DataFrame:
             "values": sf.max("values").over(same_day),
             "revenue_30d": sf.when(is_state, sf.sum("revenue").over(trailing)),
             "iap_revenue_30d": sf.when(is_state, sf.sum("iap_revenue").over(trailing)),
+            "is_unfit_30d": is_state & sf.coalesce(sf.max("is_unfit").over(trailing), sf.lit(False)),
             "is_payer_30d": is_state & (sf.coalesce(sf.sum("purchases").over(trailing), sf.lit(0)) > 0),
         }
     )
@@ -147,10 +152,15 @@ def _counts() -> list[Column]:
 
 
 def _sums() -> list[Column]:
+    # Where the money of one player's day did not fit into its column, what it is part of is unknown.
+    is_unfit, is_unfit_30d = (sf.coalesce(sf.bool_or(name), sf.lit(False)) for name in ("is_unfit", "is_unfit_30d"))
     return [
-        *(sf.coalesce(sf.sum(name), sf.lit(0)).alias(name) for name in (*_MONEY, "purchases")),
-        sf.sum("revenue_30d").alias("revenue_30d"),
-        sf.sum("iap_revenue_30d").alias("iap_revenue_30d"),
+        sf.coalesce(sf.sum("purchases"), sf.lit(0)).alias("purchases"),
+        *(sf.when(~is_unfit, sf.coalesce(sf.sum(name), sf.lit(0))).alias(name) for name in _MONEY),
+        *(
+            sf.when(~is_unfit_30d, sf.coalesce(sf.sum(name), sf.lit(0))).alias(name)
+            for name in ("revenue_30d", "iap_revenue_30d")
+        ),
     ]
 
 
@@ -179,7 +189,7 @@ def _with_ratios(kpis: DataFrame) -> DataFrame:
 
 
 def _ratio(above: str, below: str) -> Column:
-    return sf.when(sf.col(below) > 0, sf.coalesce(above, sf.lit(0)).cast("double") / sf.col(below))
+    return sf.when(sf.col(below) > 0, sf.col(above).cast("double") / sf.col(below))
 
 
 def _has_anything() -> Column:
@@ -188,6 +198,10 @@ def _has_anything() -> Column:
         | (sf.col("mau_calendar") > 0)
         | (sf.col("sessions") > 0)
         | (sf.col("purchases") > 0)
-        | (sf.col("refunds") != 0)
-        | (sf.col("revenue") != 0)
+        | sf.coalesce(sf.col("refunds") != 0, sf.lit(True))
+        | sf.coalesce(sf.col("revenue") != 0, sf.lit(True))
     )
+
+
+def _is_any_null(names: Iterable[str]) -> Column:
+    return reduce(or_, (sf.col(name).isNull() for name in names))

@@ -45,6 +45,8 @@ def _from_previous(previous: DataFrame) -> DataFrame:
         sf.col("lifetime_purchases").alias("purchases"),
         purchase_days.alias("purchase_days"),
         sf.lit(None).cast("decimal(18,6)").alias("purchase_day_revenue"),
+        sf.col("lifetime_revenue").isNull().alias("is_unfit"),
+        sf.col("repeat_purchase_revenue").isNull().alias("is_repeat_unfit"),
         sf.col("repeat_purchase_revenue").alias("repeat_revenue"),
         sf.when(was_seen, sf.struct(*(sf.col(f"first_{name}").alias(name) for name in _VALUES))).alias("first_values"),
         sf.when(was_seen, sf.struct(*(sf.col(f"last_{name}").alias(name) for name in _VALUES))).alias("last_values"),
@@ -57,7 +59,7 @@ def _from_previous(previous: DataFrame) -> DataFrame:
 def _from_player_days(player_days: DataFrame) -> DataFrame:
     active_day = sf.when(sf.col("is_active"), sf.col("event_date"))
     purchase_day = sf.when(sf.col("purchase_count") > 0, sf.col("event_date"))
-    revenue = (sf.col("iap_revenue") + sf.col("ad_revenue")).cast("decimal(18,6)")
+    revenue = (sf.col("iap_revenue") + sf.col("ad_revenue")).try_cast("decimal(18,6)")
     values = sf.when(sf.col("is_active"), sf.struct(*_VALUES))
     return player_days.select(
         "game_id",
@@ -72,6 +74,8 @@ def _from_player_days(player_days: DataFrame) -> DataFrame:
         sf.col("purchase_count").alias("purchases"),
         purchase_day.isNotNull().cast("long").alias("purchase_days"),
         sf.when(purchase_day.isNotNull(), revenue).alias("purchase_day_revenue"),
+        revenue.isNull().alias("is_unfit"),
+        (purchase_day.isNotNull() & revenue.isNull()).alias("is_repeat_unfit"),
         values.alias("first_values"),
         values.alias("last_values"),
     )
@@ -95,10 +99,17 @@ def _with_running_totals(changes: DataFrame) -> DataFrame:
             "next_day": sf.lead("day").over(by_day),
         }
     )
-    sums = ("active_days", "revenue", "purchases", "purchase_days", "repeat_revenue")
+    # A sum that did not fit on one day is unknown from then on, never the rest of it.
+    is_unfit, is_repeat_unfit = (sf.max(name).over(so_far) for name in ("is_unfit", "is_repeat_unfit"))
+    sums = {
+        name: sf.coalesce(sf.sum(name).over(so_far), sf.lit(0))
+        for name in ("active_days", "revenue", "purchases", "purchase_days", "repeat_revenue")
+    }
     return with_repeats.withColumns(
         {
-            **{name: sf.coalesce(sf.sum(name).over(so_far), sf.lit(0)) for name in sums},
+            **sums,
+            "revenue": sf.when(~is_unfit, sums["revenue"]),
+            "repeat_revenue": sf.when(~is_repeat_unfit, sums["repeat_revenue"]),
             **{name: sf.min(name).over(so_far) for name in ("first_seen_date", "first_purchase_date")},
             **{name: sf.max(name).over(so_far) for name in ("last_seen_date", "last_purchase_date")},
             "first_values": sf.first("first_values", True).over(so_far),
@@ -155,7 +166,7 @@ def _columns() -> list[Column]:
         "frequency": frequency,
         "recency_days": sf.datediff("last_purchase_date", "first_purchase_date"),
         "age_days": sf.datediff("snapshot_date", "first_purchase_date"),
-        "monetary_value": sf.when(frequency > 0, sf.col("repeat_revenue") / frequency),
+        "monetary_value": sf.when(frequency > 0, sf.try_divide("repeat_revenue", frequency)),
         "repeat_purchase_revenue": sf.col("repeat_revenue"),
         **{f"first_{name}": sf.col(f"first_values.{name}") for name in _VALUES},
         **{f"last_{name}": sf.col(f"last_values.{name}") for name in _VALUES},

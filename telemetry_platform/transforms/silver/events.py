@@ -33,7 +33,9 @@ def to_events(bronze: DataFrame, *, start: date, end: date, games: Mapping[str, 
     the first delivery decides on which day the event counts.
     """
     return (
-        bronze.withColumn("copy_number", sf.row_number().over(_by_delivery()))
+        # A UUID is the same in capitals: rows written before the collector stored it in lower case are compared so too.
+        bronze.withColumn("event_id", sf.lower("event_id"))
+        .withColumn("copy_number", sf.row_number().over(_by_delivery()))
         .where(sf.col("copy_number") == 1)
         .where((sf.col("event_date") >= sf.lit(start)) & (sf.col("event_date") < sf.lit(end)))
         .withColumn("sent_player_id", sf.col("player_id"))
@@ -53,7 +55,8 @@ def classify_deliveries(bronze: DataFrame) -> DataFrame:
     content = sf.struct(*CONTENT)
     is_same = content.eqNullSafe(sf.first(content).over(_by_delivery()))
     return (
-        bronze.withColumn("copy_number", sf.row_number().over(_by_delivery()))
+        bronze.withColumn("event_id", sf.lower("event_id"))
+        .withColumn("copy_number", sf.row_number().over(_by_delivery()))
         .withColumn("is_same", is_same)
         .withColumn(
             "delivery",

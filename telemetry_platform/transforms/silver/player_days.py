@@ -38,7 +38,8 @@ def to_player_days(events: DataFrame, sessions: DataFrame, rates: DataFrame, *, 
 
 def _activity(events: DataFrame) -> DataFrame:
     """Return a row per event that is not excluded."""
-    values = sf.struct("event_ts", "event_id", *_LAST_VALUES)
+    # What a server sends about a player does not say where the player is (metrics.md, Segment).
+    values = sf.when(counts_as_activity(), sf.struct("event_ts", "event_id", *_LAST_VALUES))
     return events.where(~sf.col("is_excluded")).select(
         *_PLAYER_DAY,
         counts_as_activity().alias("is_active"),
@@ -64,7 +65,10 @@ def _playtime(sessions: DataFrame) -> DataFrame:
 
 
 def _money(events: DataFrame, rates: DataFrame) -> DataFrame:
-    """Return a row per counted purchase, refund and ad impression, with its amount where it belongs."""
+    """Return a row per counted purchase, refund and ad impression, with its amount where it belongs.
+
+    Amounts are bounded, and so many fit into a sum that one which does not is made up: it becomes NULL.
+    """
     amount = sf.col("amount")
     is_purchase = sf.col("kind") == "purchase"
     return to_money(events, rates).select(

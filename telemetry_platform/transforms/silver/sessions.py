@@ -76,9 +76,9 @@ def _last_known(name: str) -> Column:
 
 
 def _session_key() -> Column:
-    # A separator that no id holds keeps ("ab", "c") and ("a", "bc") apart.
-    started = sf.unix_micros("run_start").cast("string")
-    return sf.sha2(sf.concat_ws("\x1f", *_DEVICE, started), 256)
+    # With each part's length before it, ("ab", "c") and ("a", "bc") stay apart whatever characters clients choose.
+    parts = (*(sf.col(name) for name in _DEVICE), sf.unix_micros("run_start").cast("string"))
+    return sf.sha2(sf.concat(*(sf.concat(sf.length(part).cast("string"), sf.lit(":"), part) for part in parts)), 256)
 
 
 def _may_go_on(gap: Column) -> Column:

@@ -128,3 +128,17 @@ def test_refund_of_a_player_who_never_played_is_money_without_activity(spark: Sp
 def test_days_up_to_the_given_one_are_closed(spark: SparkSession) -> None:
     found = whole_game(kpis(spark, [player_day(FIRST)], end=2, closed_through=FIRST))
     assert [row.is_closed for row in found] == [True, False]
+
+
+def test_money_that_did_not_fit_makes_its_sums_unknown_and_nobody_elses(spark: SparkSession) -> None:
+    days = [
+        player_day(day(0), player_id="p1", iap_revenue=None, purchase_count=1),
+        player_day(day(0), player_id="p2", iap_revenue=Decimal("5.000000"), purchase_count=1),
+        player_day(day(0), player_id="p3", game_id="quiet", iap_revenue=Decimal("7.000000"), purchase_count=1),
+        player_day(day(1), player_id="p2"),
+    ]
+    found = {(row.game_id, row.event_date): row for row in whole_game(kpis(spark, days, end=2))}
+    unfit, quiet, next_day = found["game", day(0)], found["quiet", day(0)], found["game", day(1)]
+    assert (unfit.dau, unfit.payers, unfit.revenue, unfit.arpdau, unfit.arpu_30d) == (2, 2, None, None, None)
+    assert (quiet.revenue, quiet.arpdau) == (Decimal("7.000000"), 7.0)
+    assert (next_day.revenue, next_day.arpdau, next_day.arpu_30d) == (Decimal("0.000000"), 0.0, None)

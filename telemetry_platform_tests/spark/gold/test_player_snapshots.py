@@ -115,3 +115,21 @@ def test_a_range_equals_its_days_in_any_split(spark: SparkSession) -> None:
     ]
     at_once = rows(snapshots(spark, days, 0, 122))
     assert chained(spark, days, [0, 1, 2, 3, 7, 30, 96, 98, 99, 121, 122]) == at_once
+
+
+def test_lifetime_money_is_unknown_from_the_day_on_which_a_sum_did_not_fit(spark: SparkSession) -> None:
+    days = [paid(0, "1"), paid(1, "2") | {"iap_revenue": None}, paid(2, "4"), player_day(day(0), player_id="quiet")]
+    expected = [
+        ("p1", 0, Decimal("1.000000"), 1),
+        ("p1", 1, None, 2),
+        ("p1", 2, None, 3),
+        ("quiet", 0, Decimal("0.000000"), 0),
+        ("quiet", 1, Decimal("0.000000"), 0),
+        ("quiet", 2, Decimal("0.000000"), 0),
+    ]
+    for bounds in ([0, 3], [0, 1, 2, 3]):
+        found = sorted(
+            (row.player_id, (row.snapshot_date - day(0)).days, row.lifetime_revenue, row.lifetime_purchases)
+            for row in chained(spark, days, bounds)
+        )
+        assert found == expected

@@ -5,7 +5,7 @@ from pyspark.sql import Row, SparkSession
 
 from telemetry_platform.contracts.tables import TABLES
 from telemetry_platform.lake.tables import conform
-from telemetry_platform.transforms.money import money_without_rate
+from telemetry_platform.transforms.money import money_set_aside
 from telemetry_platform.transforms.silver.player_days import to_player_days
 from telemetry_platform_tests.builders import DAY, at, event, purchase, rate, refund, rows_of, session, table
 
@@ -137,7 +137,41 @@ def test_newest_rate_of_the_last_seven_days_is_taken(spark: SparkSession) -> Non
         "SEK": (1, Decimal("0.200000")),
         "USD": (1, Decimal("1.000000")),
     }
-    left_out = money_without_rate(
-        table(spark, "silver.events", events), table(spark, "reference.exchange_rates", rates)
-    )
-    assert [(row.kind, row.currency, row.price_minor) for row in left_out.collect()] == [("purchase", "GBP", 100)]
+    left_out = money_set_aside(table(spark, "silver.events", events), table(spark, "reference.exchange_rates", rates))
+    assert [(row.kind, row.currency, row.price_minor, row.fault) for row in left_out.collect()] == [
+        ("purchase", "GBP", 100, "no_rate")
+    ]
+
+
+def test_an_amount_beyond_the_bound_is_left_out_with_its_reason_in_whatever_currency(spark: SparkSession):
+    rates = [rate(DAY, "KWD", "3.25")]
+    events = [
+        purchase(price_minor=100_000_000, player_id="largest"),
+        purchase(price_minor=100_000_001, player_id="beyond"),
+        purchase(price_minor=999_999_999_999, currency="KWD", player_id="dinars"),
+        refund(price_minor=100_000_001, player_id="refund"),
+        event("purchase", player_id="fraction", transaction_id="t", price_minor=1.5, currency="USD"),
+    ]
+    found = {row.player_id: row for row in player_days(spark, events, rates=rates)}
+    assert {name: (row.purchase_count, row.iap_revenue) for name, row in found.items() if row.purchase_count} == {
+        "largest": (1, Decimal("1000000.000000"))
+    }
+    left_out = money_set_aside(table(spark, "silver.events", events), table(spark, "reference.exchange_rates", rates))
+    assert {(row.player_id, row.fault) for row in left_out.collect()} == {
+        ("beyond", "amount_out_of_range"),
+        ("dinars", "amount_out_of_range"),
+        ("refund", "amount_out_of_range"),
+        ("fraction", "invalid_amount"),
+    }
+
+
+def test_segment_values_are_those_of_the_last_event_that_makes_active(spark: SparkSession):
+    events = [
+        event("level_completed", at("10:00"), platform="ios", country="DE", build_version="1.4.2"),
+        purchase(at("10:05"), platform="server", country=None, build_version=None),
+        event("heartbeat", at("10:06"), player_id="p2", platform="server"),
+    ]
+    found = {row.player_id: row for row in player_days(spark, events)}
+    assert (found["p1"].platform, found["p1"].country, found["p1"].build_version) == ("ios", "DE", "1.4.2")
+    assert found["p1"].iap_revenue == Decimal("4.990000")
+    assert (found["p2"].is_active, found["p2"].platform) == (False, None)

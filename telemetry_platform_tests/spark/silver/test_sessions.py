@@ -80,3 +80,9 @@ def test_session_that_never_pauses_is_cut_after_seven_days_and_a_range_equals_it
 def test_session_that_ended_is_not_truncated(spark: SparkSession) -> None:
     (row,) = sessions(spark, [event(ts=at("23:59:59"))])
     assert not row.is_truncated
+
+
+def test_no_characters_in_ids_make_two_sessions_one(spark: SparkSession) -> None:
+    pairs = [("a\x1fb", "c"), ("a", "b\x1fc"), ("a:1", "b"), ("a", "1:b"), ("1:a", None), ("1", ":a"), ("a1:", "b")]
+    found = sessions(spark, [event(player_id=player, device_id=device) for player, device in pairs])
+    assert len({row.session_key for row in found}) == len(pairs)
