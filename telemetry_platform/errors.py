@@ -13,6 +13,10 @@ class GameRegistryError(TelemetryError):
     """A game's registry entry or key store cannot be used as it stands."""
 
 
+class SecretFileError(TelemetryError):
+    """A secret can be neither read nor made, or its file holds something else."""
+
+
 class MissingProgramError(TelemetryError):
     """A program or file this machine needs is not there."""
 

@@ -2,9 +2,6 @@
 
 import hashlib
 import hmac
-import logging
-import os
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,11 +9,9 @@ from typing import Any
 import msgspec
 
 from telemetry_platform.games.game import PersonalRule
-
-log = logging.getLogger(__name__)
+from telemetry_platform.games.secret_file import secret_of
 
 _ENCODE = msgspec.json.Encoder().encode
-_KEY_BYTES = 32
 
 
 class Redactor:
@@ -62,18 +57,8 @@ class Redactor:
 
 
 def hash_key(keys_dir: Path, game_id: str) -> bytes:
-    """Return the game's key for hashing, made at first use; readable by its owner only.
+    """Return the game's key for hashing, made at first use; raises SecretFileError for one that is broken.
 
     All collectors of a studio must share it, as they share the write keys' folder.
     """
-    path = keys_dir / "personal" / f"{game_id}.key"
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-            file.write(secrets.token_hex(_KEY_BYTES))
-            file.flush()
-            os.fsync(file.fileno())
-        log.info("event=hash_key_made game_id=%s", game_id)
-    except FileExistsError:
-        pass
-    return bytes.fromhex(path.read_text(encoding="ascii").strip())
+    return secret_of(keys_dir / "personal" / f"{game_id}.key")

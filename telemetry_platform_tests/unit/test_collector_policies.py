@@ -206,6 +206,20 @@ def test_two_games_hash_the_same_value_differently_and_one_game_alike(tmp_path: 
     assert (tmp_path / "personal" / "g.key").stat().st_mode & 0o777 == 0o600
 
 
+def test_a_hash_key_that_was_cut_off_refuses_its_game_alone_until_it_is_mended(settings: Settings):
+    key = settings.keys_dir / "personal" / "g.key"
+    key.parent.mkdir(parents=True)
+    key.write_text("")
+    register(settings, "name: G\npersonal_properties: {email: hash}\n")
+    register(settings, "name: H\npersonal_properties: {email: hash}\n", "h")
+    policies = GamePolicies(settings, check_seconds=0)
+    assert policies.get("g") is None
+    assert policies.get("h") is not None
+    key.unlink()
+    register(settings, "name: G\npersonal_properties: {email: hash}\n")
+    assert policies.get("g") is not None
+
+
 def test_a_country_the_proxy_knows_fills_in_for_one_the_event_does_not_name(settings: Settings):
     policy = GamePolicies(settings, check_seconds=0).get("g")
     decoded = decode_for(policy, event(), event() | {"country": "DE"}, country="FR")
