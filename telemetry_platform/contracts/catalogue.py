@@ -21,6 +21,8 @@ from telemetry_platform.contracts.times import FIRST_YEAR, LAST_YEAR, is_moved_o
 from telemetry_platform.errors import ContractError
 
 _MOST_NAMED = 12
+# Of a pattern with lookaround or backreferences, for one text: about a millisecond. Others take linear time.
+_MOST_BACKTRACKS = 20_000
 
 
 @dataclass(frozen=True)
@@ -126,14 +128,39 @@ def _compile(event: EventType, schema: Schema, registry: jsonschema_rs.Registry,
     name, version = event
     try:
         validator = jsonschema_rs.Draft202012Validator(
-            schema, registry=registry, retriever=_refuse_to_fetch, validate_formats=True
+            schema,
+            registry=registry,
+            retriever=_refuse_to_fetch,
+            validate_formats=True,
+            pattern_options=jsonschema_rs.FancyRegexOptions(backtrack_limit=_MOST_BACKTRACKS),
         )
-    except (ValueError, jsonschema_rs.ReferencingError) as error:
+        whole = _whole_properties(inlined(schema, envelope()))
+    except (ValueError, RecursionError, jsonschema_rs.ReferencingError, ContractError) as error:
         raise ContractError(f"The schema of {name} version {version} cannot be used: {_first_line(error)}.") from error
-    written_out = inlined(schema, envelope())
-    described = written_out.get("properties", {}).get("properties", {}).get("properties", {})
-    whole = tuple(key for key, value in described.items() if isinstance(value, dict) and _is_whole(value))
     return EventContract(name, version, schema, validator, whole, is_builtin)
+
+
+def _whole_properties(written_out: Schema) -> tuple[str, ...]:
+    """Names of the event's properties that are whole numbers, wherever in the schema they are described."""
+    described = [
+        (name, child)
+        for inner in _described(written_out, "properties")
+        for one in _parts(inner)
+        for name, child in one.get("properties", {}).items()
+    ]
+    return tuple(dict.fromkeys(name for name, child in described if any(map(_is_whole, _parts(child)))))
+
+
+def _described(schema: Any, name: str) -> Iterator[Any]:
+    return (one["properties"][name] for one in _parts(schema) if name in one.get("properties", {}))
+
+
+def _parts(schema: Any) -> Iterator[Schema]:
+    """A schema and those that hold beside it in `allOf`, at any depth."""
+    if isinstance(schema, dict):
+        yield schema
+        for one in schema.get("allOf", ()):
+            yield from _parts(one)
 
 
 def _moved_out_of_years(document: Mapping[str, Any]) -> Iterator[Problem]:
@@ -172,7 +199,8 @@ def _refuse_to_fetch(uri: str) -> NoReturn:
 
 def _is_whole(schema: Schema) -> bool:
     types = schema.get("type", ())
-    return "integer" in ([types] if isinstance(types, str) else types) or any(map(_is_whole, schema.get("allOf", ())))
+    named = [types] if isinstance(types, str) else types
+    return "integer" in named and "number" not in named
 
 
 def _pointer(path: list[str | int]) -> str:
