@@ -14,7 +14,7 @@ from telemetry_platform.collector.error_types import EventError
 from telemetry_platform.collector.policies import GamePolicies, GamePolicy
 from telemetry_platform.collector.producer import reject_headers
 from telemetry_platform.errors import GameRegistryError
-from telemetry_platform.games.registry import check_game_id
+from telemetry_platform.games.entry import check_game_id
 from telemetry_platform.settings import Settings
 
 # What only the platform stamps; in a direct record nothing follows from it.

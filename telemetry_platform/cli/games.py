@@ -2,16 +2,19 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from telemetry_platform.cli.console import console
+from telemetry_platform.errors import GameRegistryError
+from telemetry_platform.games.game import Game
 from telemetry_platform.games.keys import count_keys
 from telemetry_platform.games.registry import add_game, load_games
 from telemetry_platform.games.registry import rotate_key as rotate_game_key
-from telemetry_platform.settings import current_settings
+from telemetry_platform.settings import Settings, current_settings
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -21,21 +24,15 @@ GameId = Annotated[str, typer.Argument(metavar="GAME", help="The game's id: lowe
 
 @app.command("list")
 def list_games(as_json: AsJson = False) -> None:
-    """List the registered games.
+    """List the registered games, and in red, with its reason, each whose entry or key file cannot be read.
 
     Example: telemetry games list
     """
     settings = current_settings()
-    rows = [
-        {
-            "game_id": game.game_id,
-            "name": game.name,
-            "reporting_currency": game.reporting_currency,
-            "session_gap_minutes": game.session_gap_minutes,
-            "keys": count_keys(settings.keys_dir, game.game_id),
-        }
-        for game in load_games(settings.games_dir).values()
-    ]
+    registry = load_games(settings.games_dir)
+    rows = [_row(settings, game) for game in registry.games.values()]
+    rows += [{"game_id": fault.game_id, "error": fault.reason} for fault in registry.faults]
+    rows.sort(key=lambda row: row["game_id"])
     if as_json:
         typer.echo(json.dumps(rows))
         return
@@ -44,10 +41,31 @@ def list_games(as_json: AsJson = False) -> None:
         return
     table = Table("game", "name", "currency", "session gap", "keys")
     for row in rows:
-        keys = ", ".join(f"{count} {right}" for right, count in row["keys"].items())
-        gap = f"{row['session_gap_minutes']} min"
-        table.add_row(row["game_id"], row["name"], row["reporting_currency"], gap, keys)
+        table.add_row(*map(Text, _cells(row)), style="red" if "error" in row else None)
     console.print(table)
+    for row in rows:
+        if "error" in row:
+            console.print(Text(f"{row['game_id']}: {row['error']}", style="red"), soft_wrap=True)
+
+
+def _row(settings: Settings, game: Game) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "game_id": game.game_id,
+        "name": game.name,
+        "reporting_currency": game.reporting_currency,
+        "session_gap_minutes": game.session_gap_minutes,
+    }
+    try:
+        return row | {"keys": count_keys(settings.keys_dir, game.game_id)}
+    except GameRegistryError as error:
+        return row | {"keys": {}, "error": str(error)}
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    keys = ", ".join(f"{count} {right}" for right, count in row.get("keys", {}).items()) or "unreadable"
+    if "name" not in row:
+        return (row["game_id"], "unreadable", "", "", "")
+    return (row["game_id"], row["name"], row["reporting_currency"], f"{row['session_gap_minutes']} min", keys)
 
 
 @app.command("add")

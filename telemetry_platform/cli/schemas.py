@@ -154,10 +154,10 @@ def docs(
 def _place(game_id: str | None) -> _Place:
     if game_id is None:
         return _Place("built-in", Path(str(builtin_folder())), builtin_released_file(), is_builtin=True)
-    games = load_games(current_settings().games_dir)
-    if game_id not in games:
+    game = load_games(current_settings().games_dir).game(game_id)
+    if game is None:
         raise ContractError(f"The game {game_id} is not registered: run `telemetry games add {game_id}`.")
-    folder = games[game_id].events
+    folder = game.events
     if folder is None:
         raise ContractError(f"{game_id} has no events of its own: name their folder as `events` in its registry entry.")
     return _Place(game_id, folder, folder / RELEASED_FILE, is_builtin=False)

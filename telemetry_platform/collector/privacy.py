@@ -11,6 +11,9 @@ import msgspec
 from telemetry_platform.games.game import PersonalRule
 from telemetry_platform.games.secret_file import secret_of
 
+HASH_KEYS = "personal"
+"""Folder of the games' keys for hashing, in the folder of keys."""
+
 _ENCODE = msgspec.json.Encoder().encode
 
 
@@ -61,4 +64,4 @@ def hash_key(keys_dir: Path, game_id: str) -> bytes:
 
     All collectors of a studio must share it, as they share the write keys' folder.
     """
-    return secret_of(keys_dir / "personal" / f"{game_id}.key")
+    return secret_of(keys_dir / HASH_KEYS / f"{game_id}.key")

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
@@ -10,9 +9,8 @@ from dagster_pyspark import LazyPySparkResource
 from dagster_snowflake import SnowflakeResource
 
 from telemetry_platform.contracts.tables.table import Table
-from telemetry_platform.errors import TelemetryError
 from telemetry_platform.games.game import Game
-from telemetry_platform.games.registry import load_games, read_game
+from telemetry_platform.games.registry import EntryFault, load_games
 from telemetry_platform.lake.log import read_window
 from telemetry_platform.lake.session import require_jars, spark_settings
 from telemetry_platform.lake.tables import Lake
@@ -38,27 +36,13 @@ class GamesResource(dg.ConfigurableResource):
     """The registry of games, read anew by each run."""
 
     def load(self) -> dict[str, Game]:
-        """Every registered game by id."""
-        return load_games(current_settings().games_dir)
+        """Every registered game whose entry can be read, by id."""
+        return load_games(current_settings().games_dir).games
 
 
-@dataclass(frozen=True)
-class UnreadableGame:
-    """A registry entry that cannot be used, and why."""
-
-    game_id: str
-    reason: str
-
-
-def unreadable_games() -> list[UnreadableGame]:
-    """Registry entries that cannot be read now."""
-    faults = []
-    for path in sorted(current_settings().games_dir.glob("*.yaml")):
-        try:
-            read_game(path)
-        except TelemetryError as error:
-            faults.append(UnreadableGame(path.stem, str(error)))
-    return faults
+def unreadable_games() -> tuple[EntryFault, ...]:
+    """Return the registry entries that cannot be read now, for what has no resource at hand."""
+    return load_games(current_settings().games_dir).faults
 
 
 class WarehouseResource(dg.ConfigurableResource):

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-Stamp = tuple[int, int, int]
+Stamp = tuple[int, int, int, int]
 
 
 class FileWatch:
@@ -36,9 +36,13 @@ class FileWatch:
 
 
 def _stamp(path: Path) -> Stamp | None:
-    """Return what changes when a file is replaced or rewritten; None when it is gone."""
+    """Return what changes when a file is replaced, rewritten, or given to other readers; None when it is gone."""
     try:
         status = path.stat()
-    except FileNotFoundError:
-        return None
-    return status.st_mtime_ns, status.st_size, status.st_ino
+    except OSError:
+        # A link that leads nowhere or in a circle is there all the same, and its reader must say so.
+        try:
+            status = path.lstat()
+        except OSError:
+            return None
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino

@@ -26,24 +26,25 @@ HISTORY_DAYS = 30
 def register_games(settings: Settings, plans: Mapping[str, GamePlan] | None = None) -> list[str]:
     """Add the simulated games that the registry does not have yet; returns the ids it added.
 
-    Raises GameRegistryError when a game is registered with another session gap than it is played
-    with: its truth would be wrong.
+    Raises GameRegistryError when a game's entry cannot be read, and when it is registered with another
+    session gap than it is played with: its truth would be wrong.
     """
     plans = plans or default_plans()
     known = load_games(settings.games_dir)
     files = game_files(plans)
     added = []
     for game_id, plan in plans.items():
-        if game_id not in known:
+        game = known.game(game_id)
+        if game is None:
             with tempfile.TemporaryDirectory() as folder:
                 file = Path(folder) / f"{game_id}.yaml"
                 file.write_text(files[game_id], encoding="utf-8")
                 add_game(settings, game_id, file)
             added.append(game_id)
-        elif known[game_id].session_gap_minutes != plan.session_gap_minutes:
+        elif game.session_gap_minutes != plan.session_gap_minutes:
             raise GameRegistryError(
                 f"{game_id} is simulated with sessions that end after {plan.session_gap_minutes} minutes, but "
-                f"registered with {known[game_id].session_gap_minutes}: set session_gap_minutes in "
+                f"registered with {game.session_gap_minutes}: set session_gap_minutes in "
                 f"{settings.games_dir / game_id}.yaml."
             )
         elif not _has_keys(settings, game_id):

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from telemetry_platform.collector import metrics
 from telemetry_platform.collector.deciding import Rules
 from telemetry_platform.collector.decoding import Decoded, decode
 from telemetry_platform.collector.error_types import EventError
@@ -148,12 +149,64 @@ def test_a_broken_schema_keeps_the_rules_the_game_had(settings: Settings, broken
 
 
 def test_an_entry_that_was_never_right_stops_its_game_only(settings: Settings):
-    register(settings, "name: 7\n")
+    register(settings, "nam: G\n")
     policies = GamePolicies(settings, check_seconds=0)
     assert policies.get("g") is None
     assert policies.get("h") is not None
     register(settings, "name: G\n")
     assert policies.get("g") is not None
+
+
+def test_a_link_that_leads_nowhere_is_a_broken_entry_and_no_game_without_one(settings: Settings):
+    (settings.games_dir / "g.yaml").symlink_to("nowhere")
+    (settings.games_dir / "h.yaml").symlink_to("h.yaml")
+    (settings.games_dir / "i.yaml").mkdir()
+    policies = GamePolicies(settings, check_seconds=0)
+    assert [policies.get(game_id) for game_id in "ghi"] == [None] * 3
+    assert policies.get("j") is not None
+    assert unreadable() == {"g", "h", "i"}
+    (settings.games_dir / "g.yaml").unlink()
+    register(settings, "name: H\n", "h")
+    assert policies.get("g") is not None
+    assert policies.get("h") is not None
+    assert unreadable() == {"i"}
+
+
+def test_an_entry_that_breaks_later_is_counted_and_keeps_its_rules(settings: Settings):
+    register(settings, "name: G\npersonal_properties: {email: drop}\n")
+    policies = GamePolicies(settings, check_seconds=0)
+    before = policies.get("g")
+    register(settings, "name: [\n")
+    assert policies.get("g") is before
+    assert "g" in unreadable()
+
+
+def unreadable() -> set[str]:
+    return {
+        sample.labels["game_id"] for metric in metrics.UNREADABLE.collect() for sample in metric.samples if sample.value
+    }
+
+
+def test_what_an_entry_refers_to_can_be_mended_alone(settings: Settings):
+    register(settings, "name: G\nevents: own\n")
+    policies = GamePolicies(settings, check_seconds=0)
+    assert policies.get("g") is None
+    (settings.games_dir / "own").mkdir()
+    assert policies.get("g") is not None
+
+
+def test_a_games_folder_that_cannot_be_listed_lets_no_game_fall_back_to_the_defaults(settings: Settings):
+    register(settings, "name: G\npersonal_properties: {email: drop}\n")
+    policies = GamePolicies(settings, check_seconds=0)
+    before = policies.get("g")
+    aside = settings.games_dir.rename(settings.games_dir.with_name("aside"))
+    settings.games_dir.write_text("a file")
+    assert policies.get("g") is before
+    assert policies.get("h") is None
+    settings.games_dir.unlink()
+    aside.rename(settings.games_dir)
+    assert policies.get("g") is before
+    assert policies.get("h") is not None
 
 
 def test_a_built_in_name_cannot_be_taken(settings: Settings):
@@ -216,7 +269,6 @@ def test_a_hash_key_that_was_cut_off_refuses_its_game_alone_until_it_is_mended(s
     assert policies.get("g") is None
     assert policies.get("h") is not None
     key.unlink()
-    register(settings, "name: G\npersonal_properties: {email: hash}\n")
     assert policies.get("g") is not None
 
 

@@ -27,7 +27,7 @@ def test_the_command_registers_sends_and_prints_json(home, collector, monkeypatc
     assert result.exit_code == 0, result.output
     sent = json.loads(result.stdout)
     assert [(run["game_id"], run["kind"]) for run in sent] == [("demo_rpg", "history"), ("demo_rpg", "live")]
-    assert set(load_games(home.games_dir)) == {"demo_rpg"}
+    assert set(load_games(home.games_dir).games) == {"demo_rpg"}
 
 
 def test_the_command_prints_a_summary(home, collector, monkeypatch):

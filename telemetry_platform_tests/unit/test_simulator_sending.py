@@ -187,7 +187,7 @@ def test_an_entry_without_keys_gets_keys(home):
 def test_the_registry_carries_each_games_session_gap(home):
     assert register_games(home) == ["demo_puzzle", "demo_rpg"]
     assert register_games(home) == []
-    gaps = {game_id: game.session_gap_minutes for game_id, game in load_games(home.games_dir).items()}
+    gaps = {game_id: game.session_gap_minutes for game_id, game in load_games(home.games_dir).games.items()}
     assert gaps == {"demo_puzzle": 30, "demo_rpg": 20}
     assert {yaml.safe_load(text)["session_gap_minutes"] for text in game_files().values()} == {20, 30}
 
