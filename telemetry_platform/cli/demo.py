@@ -9,12 +9,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 from rich.table import Table as RichTable
 
 from telemetry_platform.cli import materialize, verify
-from telemetry_platform.cli.console import console, errors
-from telemetry_platform.cli.query import ask_lake, ask_warehouse, show
+from telemetry_platform.cli.console import Description, console, errors
+from telemetry_platform.cli.console import report as report_line
+from telemetry_platform.cli.query import ask_lake, ask_warehouse, show_rows
 from telemetry_platform.errors import StackError
 from telemetry_platform.lake.progress import committed_progress, lag
 from telemetry_platform.lake.topics import end_offsets
@@ -40,7 +41,7 @@ class Stopwatch:
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Measure what happens inside as stage `name`."""
-        errors.print(f"[bold]{name}[/]")
+        errors.print(name, style="bold")
         wall, cpu = time.monotonic(), self._cpu_seconds()
         yield
         self.stages.append((name, time.monotonic() - wall, self._cpu_seconds() - cpu))
@@ -61,7 +62,7 @@ def demo(
     settings = current_settings()
     watch = Stopwatch(settings)
     with watch.stage("Start the stack"):
-        stack.up(settings, without=frozenset({"dagster"}), report=lambda line: errors.print(f"  {line}"))
+        stack.up(settings, without=frozenset({"dagster"}), report=report_line)
     now = datetime.now(UTC)
     with watch.stage("Import history over HTTP"), _bar("events") as report:
         simulate_history(settings, seed=seed, days=days, today=now.date(), report=report)
@@ -76,15 +77,15 @@ def demo(
         verdict = verify.compare(settings)
     verify.raise_if_different(verdict)
     with watch.stage("Start Dagster"):
-        stack.up(settings, without=frozenset(), report=lambda line: errors.print(f"  {line}"))
+        stack.up(settings, without=frozenset(), report=report_line)
     _print_results(settings, watch, verdict)
 
 
 @contextmanager
 def _bar(unit: str) -> Iterator[Callable[[int, int], None]]:
-    columns = (TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (Description(), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=errors) as progress:
-        task = progress.add_task(unit, total=None)
+        task = progress.add_task(f"  {unit}", total=None)
 
         def report(done: int, total: int) -> None:
             progress.update(task, completed=done, total=total)
@@ -110,19 +111,18 @@ def wait_for_bronze(settings: Settings, deadline_seconds: float = CATCH_UP_SECON
 
 def _print_results(settings: Settings, watch: Stopwatch, verdict: verify.Verdict) -> None:
     since = datetime.now(UTC).date() - timedelta(days=SHOWN_DAYS)
-    console.print(f"\n[bold]Daily KPIs[/], from the warehouse, the last {SHOWN_DAYS} days and today")
-    show(
+    console.print(f"\nDaily KPIs, from the warehouse, the last {SHOWN_DAYS} days and today", style="bold")
+    show_rows(
         *ask_warehouse(
             settings,
             "SELECT event_date AS day, game_id AS game, dau, wau, mau_30d AS mau, new_players AS new, sessions, "
             "payers, revenue, round(arpdau, 4) AS arpdau FROM gold.daily_kpis WHERE segment = 'all' "
             f"AND event_date >= DATE'{since}' ORDER BY game_id, event_date",
-        ),
-        as_json=False,
+        )
     )
-    console.print("[bold]Events by game[/], from bronze and silver")
-    show(*ask_lake(settings, _ACCOUNT), as_json=False)
-    console.print(f"[green]{verdict.compared} numbers equal the simulator's truth.[/]")
+    console.print("Events by game, from bronze and silver", style="bold")
+    show_rows(*ask_lake(settings, _ACCOUNT))
+    console.print(f"{verdict.compared} numbers equal the simulator's truth.", style="green")
     _print_stages(watch)
     for service in stack.status(settings):
         console.print(f"  {service.name:<10} {service.url}")

@@ -1,6 +1,5 @@
 """`telemetry games`: the registry of games and their keys."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -8,7 +7,8 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from telemetry_platform.cli.console import console
+from telemetry_platform.cli.commands import Commands
+from telemetry_platform.cli.console import console, print_json
 from telemetry_platform.errors import GameRegistryError
 from telemetry_platform.games.game import Game
 from telemetry_platform.games.keys import count_keys
@@ -16,7 +16,7 @@ from telemetry_platform.games.registry import add_game, load_games
 from telemetry_platform.games.registry import rotate_key as rotate_game_key
 from telemetry_platform.settings import Settings, current_settings
 
-app = typer.Typer(no_args_is_help=True)
+app = Commands(no_args_is_help=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")]
 GameId = Annotated[str, typer.Argument(metavar="GAME", help="The game's id: lower-case letters, digits, _ or -.")]
@@ -34,10 +34,10 @@ def list_games(as_json: AsJson = False) -> None:
     rows += [{"game_id": fault.game_id, "error": fault.reason} for fault in registry.faults]
     rows.sort(key=lambda row: row["game_id"])
     if as_json:
-        typer.echo(json.dumps(rows))
+        print_json(rows)
         return
     if not rows:
-        console.print("No game is registered yet: `telemetry games add my_game` registers one.", highlight=False)
+        console.print("No game is registered yet: `telemetry games add my_game` registers one.")
         return
     table = Table("game", "name", "currency", "session gap", "keys")
     for row in rows:
@@ -86,11 +86,11 @@ def add(
     """
     keys = add_game(current_settings(), game_id, file)
     if as_json:
-        typer.echo(json.dumps({"game_id": game_id, "write_key": keys.write_key, "import_key": keys.import_key}))
+        print_json({"game_id": game_id, "write_key": keys.write_key, "import_key": keys.import_key})
         return
-    console.print(f"{game_id} is registered. Its keys, shown this once:", highlight=False)
-    console.print(f"  write   {keys.write_key}", highlight=False, soft_wrap=True)
-    console.print(f"  import  {keys.import_key}", highlight=False, soft_wrap=True)
+    console.print(f"{game_id} is registered. Its keys, shown this once:")
+    console.print(f"  write   {keys.write_key}", soft_wrap=True)
+    console.print(f"  import  {keys.import_key}", soft_wrap=True)
 
 
 @app.command("rotate-key")
@@ -108,8 +108,8 @@ def rotate_key(
     """
     key = rotate_game_key(current_settings(), game_id, right, revoke=revoke)
     if as_json:
-        typer.echo(json.dumps({"game_id": game_id, f"{right}_key": key}))
+        print_json({"game_id": game_id, f"{right}_key": key})
         return
     before = "those before are revoked" if revoke else "the one before stays valid until the next rotation"
-    console.print(f"New {right} key of {game_id}; {before}:", highlight=False)
-    console.print(f"  {key}", highlight=False, soft_wrap=True)
+    console.print(f"New {right} key of {game_id}; {before}:")
+    console.print(f"  {key}", soft_wrap=True)

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, TimeElapsedColumn
 
 from telemetry_platform.cli import import_progress
-from telemetry_platform.cli.console import console, errors
+from telemetry_platform.cli.console import Description, console, errors
 from telemetry_platform.cli.import_progress import Summary
 from telemetry_platform.cli.import_reading import is_object, read_events
 from telemetry_platform.client import Answer, Rejected, TelemetryClient
@@ -138,7 +138,7 @@ def _policy(settings: Settings, game_id: str) -> GamePolicy:
 
 def _run(file: Path, send: Send, summary: Summary, *, done: Callable[[Summary], None]) -> None:
     """Send what follows `summary.read` events; `done` is called once a batch's fate is in the summary."""
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
+    columns = (Description(), BarColumn(), DownloadColumn(), TimeElapsedColumn())
     with Progress(*columns, console=errors) as bar, file.open("rb") as source:
         size = os.fstat(source.fileno()).st_size
         task = bar.add_task(f"import {file.name}", total=size)

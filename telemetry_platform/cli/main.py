@@ -1,34 +1,9 @@
-"""Puts the commands together; every TelemetryError ends as one message and exit status 1."""
-
-import sys
-from typing import Any
-
-import typer
-from typer.core import TyperGroup
+"""Puts the commands together."""
 
 from telemetry_platform.cli import demo, games, imports, materialize, query, schemas, simulate, stack, tail, verify
-from telemetry_platform.cli.console import errors
-from telemetry_platform.errors import TelemetryError
+from telemetry_platform.cli.commands import Commands, Group
 
-
-class _Group(TyperGroup):
-    """Prints a TelemetryError's message instead of its traceback."""
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except TelemetryError as error:
-            errors.print(f"[bold red]{type(error).__name__}[/]: ", end="")
-            errors.print(str(error), markup=False, highlight=False)
-            sys.exit(1)
-        except KeyboardInterrupt:
-            errors.print("Interrupted. Nothing is half done: run the command again.")
-            sys.exit(130)
-
-
-app = typer.Typer(
-    cls=_Group, no_args_is_help=True, pretty_exceptions_enable=False, help="The game-telemetry lakehouse."
-)
+app = Commands(cls=Group, no_args_is_help=True, pretty_exceptions_enable=False, help="The game-telemetry lakehouse.")
 for command in (
     stack.doctor,
     demo.demo,

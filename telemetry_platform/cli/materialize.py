@@ -1,15 +1,14 @@
 """`telemetry materialize`."""
 
-import json
 import os
 import time
 from datetime import UTC, date, datetime
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
-from telemetry_platform.cli.console import console, errors
+from telemetry_platform.cli.console import Description, console, errors, print_json
 from telemetry_platform.errors import TelemetryError
 from telemetry_platform.lake.window import Window
 from telemetry_platform.settings import Settings, current_settings
@@ -29,7 +28,7 @@ def materialize(
     started = time.monotonic()
     run_id, seconds = run(current_settings(), window, select)
     if as_json:
-        console.print_json(json.dumps({"run_id": run_id, "days": len(window), "seconds": seconds}))
+        print_json({"run_id": run_id, "days": len(window), "seconds": seconds})
         return
     console.print(f"{len(seconds)} assets over {window} in {time.monotonic() - started:.1f} s, run {run_id}.")
 
@@ -56,7 +55,7 @@ def run(settings: Settings, window: Window, select: str | None = None) -> tuple[
 
     assets = launch.chosen_assets(select)
     seconds: dict[str, float] = {}
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (Description(), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=errors) as progress:
         task = progress.add_task(f"materialize {window}", total=len(assets))
 

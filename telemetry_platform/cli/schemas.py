@@ -1,6 +1,5 @@
 """`telemetry schemas`: the events a game may send, what was released of them, and their reference."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,8 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from telemetry_platform.cli.console import console, errors
+from telemetry_platform.cli.commands import Commands
+from telemetry_platform.cli.console import console, errors, print_json
 from telemetry_platform.contracts.catalogue import builtin_catalogue, game_catalogue
 from telemetry_platform.contracts.event_docs import document_events
 from telemetry_platform.contracts.examples import read_examples, untrue_examples
@@ -32,7 +32,7 @@ from telemetry_platform.settings import PROJECT_ROOT, current_settings
 
 DOCS_FILE = PROJECT_ROOT / "docs" / "events.md"
 
-app = typer.Typer(no_args_is_help=True)
+app = Commands(no_args_is_help=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")]
 OfGame = Annotated[str | None, typer.Option("--game", help="A game's own schemas instead of the built-in ones.")]
@@ -80,7 +80,7 @@ def list_schemas(game: OfGame = None, as_json: AsJson = False) -> None:
         for (name, version), schema in sorted(place.contract().events.items())
     ]
     if as_json:
-        typer.echo(json.dumps(rows))
+        print_json(rows)
         return
     table = Table("event", "version", "released", "description")
     for row in rows:
@@ -104,7 +104,7 @@ def check(game: OfGame = None, as_json: AsJson = False) -> None:
             "problems": problems,
             "breaks": [one.document() for one in breaks],
         }
-        typer.echo(json.dumps(document))
+        print_json(document)
     else:
         _show(place, problems, breaks)
     if problems or breaks:
@@ -126,7 +126,6 @@ def release(game: OfGame = None) -> None:
     new = len(present.events.keys() - (released.events.keys() if released else set()))
     console.print(
         f"Released {len(present.events)} schemas, {new} of them new, in {place.released_file}: commit that file.",
-        highlight=False,
         soft_wrap=True,
     )
 
@@ -148,7 +147,7 @@ def docs(
     if not is_check:
         DOCS_FILE.parent.mkdir(exist_ok=True)
         DOCS_FILE.write_text(text, encoding="utf-8")
-    console.print("docs/events.md is up to date.", highlight=False)
+    console.print("docs/events.md is up to date.")
 
 
 def _place(game_id: str | None) -> _Place:
@@ -165,7 +164,7 @@ def _place(game_id: str | None) -> _Place:
 
 def _show(place: _Place, problems: list[str], breaks: list[ContractBreak]) -> None:
     for line in _lines(problems, breaks):
-        errors.print(line, markup=False, highlight=False, soft_wrap=True)
+        errors.print(line, soft_wrap=True)
     if problems or breaks:
         return
     name = "telemetry schemas release" + ("" if place.is_builtin else f" --game {place.label}")
@@ -174,7 +173,7 @@ def _show(place: _Place, problems: list[str], breaks: list[ContractBreak]) -> No
         if place.released_file.is_file()
         else f"Nothing is released yet: `{name}` does that."
     )
-    console.print(f"{len(place.contract().events)} schemas and their examples are valid. {kept}", highlight=False)
+    console.print(f"{len(place.contract().events)} schemas and their examples are valid. {kept}")
 
 
 def _lines(problems: list[str], breaks: list[ContractBreak]) -> Iterator[str]:

@@ -1,16 +1,15 @@
 """`telemetry simulate`: synthetic players with planted truth."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Annotated
 
 import typer
 from rich import box
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 from rich.table import Table
 
-from telemetry_platform.cli.console import console, errors
+from telemetry_platform.cli.console import Description, console, errors, print_json
 from telemetry_platform.errors import SettingsError
 from telemetry_platform.settings import current_settings
 from telemetry_platform.simulator.plan import GamePlan, default_plans
@@ -58,7 +57,7 @@ def simulate(
                 report=lambda done, total: progress.update(live_task, completed=done, total=total),
             )
     if as_json:
-        typer.echo(json.dumps([asdict(summary) for summary in sent]))
+        print_json([asdict(summary) for summary in sent])
     else:
         console.print(summary_table(sent))
 
@@ -96,6 +95,4 @@ def _plans(games: Sequence[str] | None, players: int | None) -> dict[str, GamePl
 
 
 def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=errors
-    )
+    return Progress(Description(), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=errors)

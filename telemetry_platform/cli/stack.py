@@ -1,6 +1,5 @@
 """`telemetry doctor`, `up`, `down`, `status` and `reset`."""
 
-import json
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -8,11 +7,12 @@ from typing import Annotated
 
 import typer
 from rich.table import Table as RichTable
+from rich.text import Text
 
-from telemetry_platform.cli.console import console, errors
+from telemetry_platform.cli.console import console, errors, print_json, report
 from telemetry_platform.errors import SettingsError
 from telemetry_platform.local import stack
-from telemetry_platform.local.doctor import examine
+from telemetry_platform.local.doctor import Finding, examine
 from telemetry_platform.settings import current_settings
 
 SERVICE_NAMES = frozenset({"broker", "warehouse", "collector", "bronze", "dagster"})
@@ -41,15 +41,20 @@ def doctor(as_json: AsJson = False) -> None:
     """
     findings = examine(current_settings())
     if as_json:
-        console.print_json(json.dumps([asdict(finding) for finding in findings]))
+        print_json([asdict(finding) for finding in findings])
     else:
         table = RichTable("", "What", "Found", "Remedy")
         for finding in findings:
-            mark = "[green]ok[/]" if finding.ok else "[red]missing[/]" if finding.required else "[yellow]optional[/]"
-            table.add_row(mark, finding.name, finding.found, "" if finding.ok else finding.remedy)
+            table.add_row(_mark(finding), finding.name, finding.found, "" if finding.ok else finding.remedy)
         console.print(table)
     if any(finding.required and not finding.ok for finding in findings):
         raise typer.Exit(1)
+
+
+def _mark(finding: Finding) -> Text:
+    if finding.ok:
+        return Text("ok", style="green")
+    return Text("missing", style="red") if finding.required else Text("optional", style="yellow")
 
 
 def up(
@@ -63,7 +68,7 @@ def up(
     if not chosen <= SERVICE_NAMES:
         raise SettingsError(f"--without takes one of {', '.join(sorted(SERVICE_NAMES))}.")
     with errors.status("starting the stack"):
-        stack.up(current_settings(), without=chosen, report=lambda line: errors.print(f"  {line}"))
+        stack.up(current_settings(), without=chosen, report=report)
     console.print("The stack is up. `telemetry status` shows it, `telemetry down` ends it.")
 
 
@@ -72,7 +77,7 @@ def down() -> None:
 
     Example: telemetry down
     """
-    stack.down(current_settings(), report=lambda line: errors.print(f"  {line}"))
+    stack.down(current_settings(), report=report)
     console.print("The stack is down.")
 
 
@@ -83,11 +88,11 @@ def status(as_json: AsJson = False) -> None:
     """
     found = stack.status(current_settings())
     if as_json:
-        console.print_json(json.dumps([asdict(service) for service in found]))
+        print_json([asdict(service) for service in found])
     else:
         table = RichTable("Service", "Address", "Pid", "Health")
         for service in found:
-            health = "[green]healthy[/]" if service.healthy else "[red]down[/]"
+            health = Text("healthy", style="green") if service.healthy else Text("down", style="red")
             table.add_row(service.name, service.url, str(service.pid or "-"), health)
         console.print(table)
     if not all(service.healthy for service in found):
@@ -102,13 +107,14 @@ def reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = Fals
     settings = current_settings()
     doomed = [settings.home / name for name in STATE if (settings.home / name).exists()]
     if not doomed:
-        console.print(f"There is nothing to clear in {settings.home}.")
+        console.print(f"There is nothing to clear in {settings.home}.", soft_wrap=True)
         return
-    errors.print(f"This removes from {settings.home}: {', '.join(path.name for path in doomed)}.")
+    errors.print(f"This removes from {settings.home}: {', '.join(path.name for path in doomed)}.", soft_wrap=True)
     if not Path(settings.lake).is_relative_to(settings.home):
         errors.print(
             f"The lake {settings.lake} is not under it and stays; its checkpoint will not fit the new topics: "
-            "clear it too, or point TELEMETRY_LAKE elsewhere."
+            "clear it too, or point TELEMETRY_LAKE elsewhere.",
+            soft_wrap=True,
         )
     if not yes and not typer.confirm("Clear them?", err=True):
         raise typer.Exit(1)

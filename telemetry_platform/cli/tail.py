@@ -1,11 +1,14 @@
 """`telemetry tail`: a game's events and rejects as they arrive."""
 
 import json
+import signal
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import FrameType
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -13,7 +16,7 @@ import typer
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
 from rich.text import Text
 
-from telemetry_platform.cli.console import console, errors
+from telemetry_platform.cli.console import console, errors, print_json, printable
 from telemetry_platform.games.registry import check_game_id
 from telemetry_platform.lake.topics import end_offsets
 from telemetry_platform.settings import EVENTS_TOPIC, REJECTED_TOPIC, Settings, current_settings
@@ -48,15 +51,30 @@ def tail(
     topics = (REJECTED_TOPIC,) if rejects_only else (EVENTS_TOPIC, REJECTED_TOPIC)
     wanted = "rejects" if rejects_only else "events"
     try:
-        for arrival in follow(settings, check_game_id(game), topics, is_from_start=from_start):
-            if arrival is None:
-                errors.print(_how_to_send(settings, game, wanted), markup=False, highlight=False, soft_wrap=True)
-            elif as_json:
-                typer.echo(json.dumps(_document(arrival), ensure_ascii=False))
-            else:
-                console.print(line(arrival), soft_wrap=True)
+        with _ended_by_sigterm():
+            for arrival in follow(settings, check_game_id(game), topics, is_from_start=from_start):
+                if arrival is None:
+                    errors.print(_how_to_send(settings, game, wanted), soft_wrap=True)
+                elif as_json:
+                    print_json(_document(arrival))
+                else:
+                    console.print(line(arrival), soft_wrap=True)
     except KeyboardInterrupt:
         return
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the block as Ctrl-C does: the consumer is closed, and the exit status says which signal."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def follow(
@@ -126,19 +144,19 @@ def line(arrival: Arrival) -> Text:
     """Write an arrival in one line: time, event, player, properties; a reject in red with its reason."""
     record = arrival.record
     text = Text(_time_of(record), style="dim")
-    name = _plain(record.get("event_name") or "?")
+    name = printable(str(record.get("event_name") or "?"))
     if arrival.kind == "reject":
         reason = f"{record.get('error_type')}: {record.get('error_message')}"
-        text.append(f"  {name:<18} ", style="bold red").append(f"REJECTED {_plain(reason)}", style="red")
-        original = _plain(arrival.original[: 4 * _LONGEST_ORIGINAL].decode("utf-8", "replace"))
+        text.append(f"  {name:<18} ", style="bold red").append(f"REJECTED {printable(reason)}", style="red")
+        original = printable(arrival.original[: 4 * _LONGEST_ORIGINAL].decode("utf-8", "replace"))
         return text.append(f"  {_cut(original, _LONGEST_ORIGINAL)}", style="dim red")
-    player = _plain(record.get("player_id") or record.get("device_id") or "?")
+    player = printable(str(record.get("player_id") or record.get("device_id") or "?"))
     text.append(f"  {name:<18} ", style="bold").append(f"{player:<12} ", style="cyan")
     properties = record.get("properties")
     shown = (
         " ".join(f"{key}={_short(value)}" for key, value in properties.items()) if isinstance(properties, dict) else ""
     )
-    return text.append(_cut(_plain(shown), _LONGEST_PROPERTIES))
+    return text.append(_cut(printable(shown), _LONGEST_PROPERTIES))
 
 
 def _time_of(record: dict[str, Any]) -> str:
@@ -155,11 +173,6 @@ def _short(value: Any) -> str:
 
 def _cut(text: str, longest: int) -> str:
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
-
-
-def _plain(text: Any) -> str:
-    """Text of the internet for a terminal: what could steer it (escape sequences, line ends) becomes a dot."""
-    return "".join(character if character.isprintable() else "·" for character in str(text))
 
 
 def _document(arrival: Arrival) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """`telemetry verify`: gold, in the lake and in the warehouse, against the simulator's truth."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
@@ -9,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from telemetry_platform.cli.console import console
+from telemetry_platform.cli.console import console, print_json
 from telemetry_platform.cli.query import ask_lake, ask_warehouse
 from telemetry_platform.errors import VerificationError
 from telemetry_platform.settings import Settings, current_settings
@@ -47,7 +46,7 @@ def verify(as_json: Annotated[bool, typer.Option("--json", help="Print the verdi
     """
     verdict = compare(current_settings())
     if as_json:
-        console.print_json(json.dumps(asdict(verdict)))
+        print_json(asdict(verdict))
     else:
         console.print(f"{verdict.compared} numbers compared, {len(verdict.differences)} differ.")
     raise_if_different(verdict)
