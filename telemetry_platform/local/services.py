@@ -131,7 +131,7 @@ def _dagster(settings: Settings) -> Service:
 
 
 def _python(module: str) -> list[str]:
-    return [sys.executable, "-m", module]
+    return [sys.executable, "-m", "telemetry_platform.local.logs", module]
 
 
 def _http_status(url: str) -> int | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from telemetry_platform.errors import PortTakenError, StackError
-from telemetry_platform.local import broker, process
+from telemetry_platform.local import broker, logs, process
 from telemetry_platform.local.environment import environment_of
 from telemetry_platform.local.foreign import foreign_dagster
 from telemetry_platform.local.jars import ensure_jars
@@ -146,9 +146,13 @@ def _alone(settings: Settings) -> Iterator[None]:
 def _start(settings: Settings, chosen: Sequence[Service]) -> None:
     environment = environment_of(settings)
     for service in chosen:
+        log = log_path(settings, service.name)
+        # Of a stack that ran without any of the processes that look after the logs.
+        if log.exists():
+            logs.rotate(log)
         process.start(
             service.command(),
-            log=log_path(settings, service.name),
+            log=log,
             record=_record_path(settings, service.name),
             environment=environment,
             folder=PROJECT_ROOT,
@@ -223,5 +227,4 @@ def _refuse_second_dagster(settings: Settings) -> None:
 
 def _tail(settings: Settings, name: str) -> str:
     path = log_path(settings, name)
-    lines = path.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:] if path.exists() else []
-    return "\n".join([f"Its log {path} ends with:", *lines])
+    return "\n".join([f"Its log {path} ends with:", *logs.last_lines(path, LOG_TAIL_LINES)])

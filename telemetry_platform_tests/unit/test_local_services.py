@@ -116,6 +116,7 @@ def test_dagsters_storage_lies_under_the_home_and_its_other_settings_stay(tmp_pa
     assert rendered["local_artifact_storage"]["config"]["base_dir"].startswith(f"{home}/dagster/")
     assert rendered["compute_logs"]["config"]["base_dir"].startswith(f"{home}/dagster/")
     assert rendered["telemetry"] == {"enabled": False}
+    assert rendered["nux"] == {"enabled": False}
 
 
 def test_two_services_on_one_port_are_refused(tmp_path: Path):
