@@ -192,12 +192,12 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
 def current_settings() -> Settings:
     """Settings of this process: `.env` of the working directory, overridden by the environment."""
     from_file = {name: value for name, value in dotenv_values(".env").items() if value is not None}
-    return read_settings({**from_file, **os.environ})
+    return read_settings({**from_file, **os.environ})  # noqa: TID251 - the one place
 
 
 def process_environment(**changes: str) -> dict[str, str]:
     """This process's environment with `changes`, for the processes the stack starts."""
-    return {**os.environ, **changes}
+    return {**os.environ, **changes}  # noqa: TID251 - the one place
 
 
 def use_this_python_for_spark() -> None:

@@ -50,7 +50,7 @@ def run(settings: Settings, window: Window, select: str | None = None) -> tuple[
     from telemetry_platform.local.stack import prepare_dagster_home
 
     home = prepare_dagster_home(settings)
-    os.environ["DAGSTER_HOME"] = str(home)
+    os.environ["DAGSTER_HOME"] = str(home)  # noqa: TID251 - written, for Dagster
     from telemetry_platform.defs import launch  # importing Dagster takes seconds: only where it is used
 
     assets = launch.chosen_assets(select)

@@ -58,7 +58,7 @@ def build_session(settings: Settings, workload: Workload, *, app_name: str) -> S
     """Start a session, or return the one this process already has."""
     require_jars(settings)
     use_this_python_for_spark()
-    builder = SparkSession.builder.appName(app_name)
+    builder = SparkSession.builder.appName(app_name)  # noqa: TID251 - the one place
     for name, value in spark_settings(settings, workload).items():
         builder = builder.config(name, value)
     return builder.getOrCreate()
