@@ -202,7 +202,7 @@ def process_environment(**changes: str) -> dict[str, str]:
 
 def use_this_python_for_spark() -> None:
     """Let Spark's Python workers be this interpreter: by default they are whatever `python3` is on the path."""
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # noqa: TID251 - the one place
 
 
 def _warehouse(environment: Mapping[str, str], port: int) -> WarehouseSettings:

@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from telemetry_platform.lake.log import table_path
-from telemetry_platform.settings import EVENTS_TOPIC, PROJECT_ROOT
+from telemetry_platform.settings import EVENTS_TOPIC, PROJECT_ROOT, process_environment
 
 GAMES = 2
 EVENTS_PER_PLAYER = 30
@@ -119,7 +119,7 @@ def _bronze_of(day: date, events: int, random: np.random.Generator, *, first_off
 
 def materialize(home: Path, java: str, *, events: int, first: date, last: date) -> Sample:
     """Materialize the days through the `telemetry` command, in a process of its own."""
-    environment = {**os.environ, "TELEMETRY_HOME": str(home), "TELEMETRY_GAMES": str(home / "games")}
+    environment = process_environment(TELEMETRY_HOME=str(home), TELEMETRY_GAMES=str(home / "games"))
     # The JVM puts what stands in this variable over its command line: options can be compared without a change.
     environment |= {"_JAVA_OPTIONS": java} if java else {}
     command = [str(Path(sys.executable).with_name("telemetry")), "materialize", "--json"]
