@@ -25,6 +25,8 @@ LIMIT_VARIABLES = {
     "event_bytes": "TELEMETRY_MAX_EVENT_BYTES",
     "depth": "TELEMETRY_MAX_DEPTH",
     "body_seconds": "TELEMETRY_BODY_SECONDS",
+    "head_seconds": "TELEMETRY_HEAD_SECONDS",
+    "connections": "TELEMETRY_MAX_CONNECTIONS",
     "in_flight_bytes": "TELEMETRY_MAX_IN_FLIGHT_BYTES",
 }
 
@@ -36,6 +38,7 @@ class Limits:
     """Bounds of one request to the collector, in bytes, events and seconds; nesting counts the event object itself.
 
     An event between `event_bytes` and `kept_bytes` is kept as a reject; a larger one refuses the request.
+    `connections` are those open at one time; the process's limit of open files can make them fewer.
     `in_flight_bytes` bounds the bodies that are being worked on at one time, all games together.
     """
 
@@ -46,6 +49,8 @@ class Limits:
     kept_bytes: int = 512 * 1024
     depth: int = 16
     body_seconds: int = 30
+    head_seconds: int = 10
+    connections: int = 4000
     in_flight_bytes: int = 128 * 1024**2
 
 

@@ -7,7 +7,7 @@ import uvicorn
 
 from telemetry_platform.collector.app import Collector
 from telemetry_platform.collector.producer import EventProducer
-from telemetry_platform.collector.protocol import BoundedHttpProtocol
+from telemetry_platform.collector.protocol import bounded_protocol
 from telemetry_platform.contracts.signature import Signer, signing_key
 from telemetry_platform.settings import current_settings
 
@@ -34,7 +34,7 @@ def main() -> None:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         server_header=False,
         proxy_headers=False,
-        http=BoundedHttpProtocol,
+        http=bounded_protocol(settings.edge.limits),
         ws="none",
     )
 

@@ -22,6 +22,9 @@ REQUEST_SECONDS = Histogram(
 )
 QUEUED = Gauge("telemetry_collector_queued_records", "Records handed to the producer and not yet acknowledged")
 IN_FLIGHT_BYTES = Gauge("telemetry_collector_in_flight_bytes", "Bytes of the bodies being worked on")
+CLOSED = Counter(
+    "telemetry_collector_closed_connections_total", "Connections closed without an answer to a request", ["reason"]
+)
 UNREADABLE = Gauge(
     "telemetry_collector_games_unreadable",
     "1 for a game whose registry entry or schemas cannot be used now",

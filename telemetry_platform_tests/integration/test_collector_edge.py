@@ -42,7 +42,9 @@ class Edge:
 @pytest.fixture(scope="module")
 def edge(new_settings: Any, broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
     home = tmp_path_factory.mktemp("edge")
-    settings = new_settings(home, TELEMETRY_KAFKA=broker, TELEMETRY_CORS_ORIGINS="https://play.example")
+    settings = new_settings(
+        home, TELEMETRY_KAFKA=broker, TELEMETRY_CORS_ORIGINS="https://play.example", TELEMETRY_HEAD_SECONDS="2"
+    )
     schema = settings.games_dir / "noisy_events" / "boss_beaten" / "1.json"
     schema.parent.mkdir(parents=True)
     schema.write_text(json.dumps({"properties": {"boss": {"type": "string"}}, "required": ["boss"]}))
@@ -140,6 +142,20 @@ def test_pipelined_requests_on_one_connection_are_answered_in_order(edge: Edge):
     places = [answer.index(f"x-request-id: n{number}\r\n".encode()) for number in range(5)]
     assert places == sorted(places)
     assert answer.rstrip().endswith(b'{"status":"ok"}')
+
+
+def test_half_a_head_is_closed_by_the_setting_and_a_broken_entry_shows_in_the_metrics(edge: Edge):
+    (edge.settings.games_dir / "broken.yaml").write_text("name: [")
+    with socket.create_connection(("127.0.0.1", edge.settings.collector_port), timeout=20) as connection:
+        connection.sendall(b"POST /v1/events HTTP/1.1\r\nHost: x\r\nX-Half: ")
+        answer = b""
+        while part := connection.recv(65536):
+            answer += part
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert edge.ask("POST", "/v1/events", QUIET, batch(event())).status == 202
+    text = edge.ask("GET", "/metrics").data.decode()
+    assert 'telemetry_collector_games_unreadable{game_id="broken"} 1.0' in text
+    assert 'telemetry_collector_closed_connections_total{reason="slow_head"}' in text
 
 
 def test_the_metrics_count_by_type_and_game(edge: Edge):
