@@ -1,9 +1,10 @@
 """`telemetry sql` and `telemetry lake`: SQL over the warehouse and over the Delta tables."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import duckdb
 import typer
@@ -105,16 +106,24 @@ def open_lake(settings: Settings, statement: str) -> Iterator[Result]:
             connection.execute(f"CREATE VIEW {stage}.{short} AS SELECT * FROM {stage}__{short}")
         try:
             # None for a comment, which is no statement.
-            answer = connection.execute(statement)
+            answer = _interruptible(connection, connection.execute, statement)
             columns = [column[0] for column in answer.description or ()] if answer else []
-            yield Result(columns, connection.fetchmany if columns else lambda _: [])
+            yield Result(
+                columns, lambda count: _interruptible(connection, connection.fetchmany, count) if columns else []
+            )
         except duckdb.Error as error:
             raise LakeError(f"DuckDB refused the statement: {error}") from error
-        except RuntimeError as error:
-            # DuckDB's word for Ctrl-C while it computes.
-            if str(error) != "Query interrupted":
-                raise
-            raise KeyboardInterrupt from error
+
+
+def _interruptible(connection: duckdb.DuckDBPyConnection, call: Callable[..., Any], argument: Any) -> Any:
+    """Call DuckDB so that Ctrl-C ends it: computing in the main thread, it may never look for a signal."""
+    with ThreadPoolExecutor(1) as other_thread:
+        answer = other_thread.submit(call, argument)
+        try:
+            return answer.result()
+        except KeyboardInterrupt:
+            connection.interrupt()
+            raise
 
 
 def ask_warehouse(settings: Settings, statement: str) -> tuple[list[str], list[Row]]:

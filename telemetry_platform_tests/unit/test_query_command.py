@@ -129,7 +129,7 @@ def test_ctrl_c_ends_a_query_that_computes(home: Path):
     endless = "select count(*) from range(1000000000000) numbers (i) where hash(i) = 3"
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        # From outside, as a terminal does: DuckDB keeps Python's lock while it computes.
+        # From outside, as a terminal does.
         with (
             subprocess.Popen(["sh", "-c", f"sleep 0.5; kill -INT {os.getpid()}"]),
             pytest.raises(KeyboardInterrupt),
