@@ -2,8 +2,9 @@
 
 import os
 import time
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
@@ -12,6 +13,9 @@ from telemetry_platform.cli.console import Description, console, errors, print_j
 from telemetry_platform.errors import TelemetryError
 from telemetry_platform.lake.window import Window
 from telemetry_platform.settings import Settings, current_settings
+
+if TYPE_CHECKING:
+    from telemetry_platform.defs import launch
 
 
 def materialize(
@@ -26,11 +30,13 @@ def materialize(
     """
     window = days_to_materialize(current_settings(), first.date(), last.date())
     started = time.monotonic()
-    run_id, seconds = run(current_settings(), window, select)
+    ran = run(current_settings(), window, select)
     if as_json:
-        print_json({"run_id": run_id, "days": len(window), "seconds": seconds})
+        checks = [asdict(check) for check in ran.failed_checks]
+        print_json({"run_id": ran.run_id, "days": len(window), "seconds": ran.seconds, "failed_checks": checks})
         return
-    console.print(f"{len(seconds)} assets over {window} in {time.monotonic() - started:.1f} s, run {run_id}.")
+    took = time.monotonic() - started
+    console.print(f"{len(ran.seconds)} assets over {window} in {took:.1f} s, run {ran.run_id}.")
 
 
 def days_to_materialize(settings: Settings, first: date, last: date) -> Window:
@@ -45,8 +51,17 @@ def days_to_materialize(settings: Settings, first: date, last: date) -> Window:
     return Window.of_days(first, last)
 
 
-def run(settings: Settings, window: Window, select: str | None = None) -> tuple[str, dict[str, float]]:
-    """Materialize with a progress bar; returns the run's id and the seconds of each asset."""
+@dataclass
+class Ran:
+    """A run that succeeded: the seconds of each asset, and the checks that found rows to set aside."""
+
+    run_id: str = ""
+    seconds: dict[str, float] = field(default_factory=dict)
+    failed_checks: list["launch.CheckFailed"] = field(default_factory=list)
+
+
+def run(settings: Settings, window: Window, select: str | None = None) -> Ran:
+    """Materialize with a progress bar, and say on stderr which checks are red, and for which games."""
     from telemetry_platform.local.stack import prepare_dagster_home
 
     home = prepare_dagster_home(settings)
@@ -54,14 +69,26 @@ def run(settings: Settings, window: Window, select: str | None = None) -> tuple[
     from telemetry_platform.defs import launch  # importing Dagster takes seconds: only where it is used
 
     assets = launch.chosen_assets(select)
-    seconds: dict[str, float] = {}
+    ran = Ran()
     columns = (Description(), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=errors) as progress:
         task = progress.add_task(f"materialize {window}", total=len(assets))
 
-        def report(done: launch.StepDone) -> None:
-            seconds[done.asset] = round(done.seconds, 3)
+        def report(done: launch.StepDone | launch.CheckFailed) -> None:
+            if isinstance(done, launch.CheckFailed):
+                ran.failed_checks.append(done)
+                return
+            ran.seconds[done.asset] = round(done.seconds, 3)
             progress.update(task, advance=1, description=f"materialize {window}: {done.asset}")
 
-        run_id = launch.materialize_range(home, window, assets, report)
-    return run_id, seconds
+        ran.run_id = launch.materialize_range(home, window, assets, report)
+    for check in ran.failed_checks:
+        errors.print(_red(check), style="red", soft_wrap=True)
+    return ran
+
+
+def _red(check: "launch.CheckFailed") -> str:
+    return (
+        f"{check.asset}, check {check.check}: {check.violations} of {', '.join(check.games) or 'no game'}, "
+        f"such as {'; '.join(check.samples)}. All other rows stand; docs/runbooks/a-check-is-red.md says what to do."
+    )

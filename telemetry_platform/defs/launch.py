@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -19,6 +20,17 @@ class StepDone:
 
     asset: str
     seconds: float
+
+
+@dataclass(frozen=True)
+class CheckFailed:
+    """A check of a running materialization found something; what was written is true all the same."""
+
+    asset: str
+    check: str
+    violations: int
+    games: tuple[str, ...]
+    samples: tuple[str, ...]
 
 
 class MaterializationFailed(TelemetryError):
@@ -42,7 +54,7 @@ def chosen_assets(select: str | None) -> list[dg.AssetKey]:
 
 
 def materialize_range(
-    dagster_home: Path, window: Window, assets: Sequence[dg.AssetKey], report: Callable[[StepDone], None]
+    dagster_home: Path, window: Window, assets: Sequence[dg.AssetKey], report: Callable[[StepDone | CheckFailed], None]
 ) -> str:
     """Run `assets` over `window` as one range run and return its id; raises MaterializationFailed."""
     from telemetry_platform.definitions import defs
@@ -54,6 +66,10 @@ def materialize_range(
         event = entry.dagster_event
         if event is not None and event.is_step_success:
             report(StepDone(event.step_key or "", event.step_success_data.duration_ms / 1000))
+        if event is not None and event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            evaluation = event.asset_check_evaluation_data
+            if not evaluation.passed:
+                report(_failed(evaluation))
 
     with dg.DagsterInstance.from_config(str(dagster_home)) as instance:
         instance.add_event_listener(run_id, follow)
@@ -84,3 +100,14 @@ def materialize_range(
             "The tables hold what they held before for the steps that did not finish; run it again once it is mended."
         )
     return result.run_id
+
+
+def _failed(evaluation: dg.AssetCheckEvaluation) -> CheckFailed:
+    found: dict[str, Any] = {name: value.value for name, value in evaluation.metadata.items()}
+    return CheckFailed(
+        evaluation.asset_key.to_user_string(),
+        evaluation.check_name,
+        int(found.get("violations", 0)),
+        tuple(found.get("games", ())),
+        tuple(sample for fault in found.get("faults", ()) for sample in fault["samples"]),
+    )

@@ -1,0 +1,1 @@
+"""What the streaming job costs, from Kafka to bronze."""
