@@ -17,7 +17,8 @@ from prometheus_client import Gauge, start_http_server
 from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
-from streaming.bronze_writer import BronzeWriter
+from streaming.bronze_writer import BronzeWriter, decoded
+from telemetry_platform.contracts.signature import signing_key
 from telemetry_platform.contracts.tables.bronze_events import BRONZE_EVENTS
 from telemetry_platform.errors import LakeError, TelemetryError
 from telemetry_platform.lake.log import open_table
@@ -54,7 +55,8 @@ def start_query(spark: SparkSession, settings: Settings, *, once: bool) -> Strea
         .load()
     )
     writer = (
-        records.writeStream.queryName("bronze_events")
+        decoded(records, signing_key(settings.keys_dir))
+        .writeStream.queryName("bronze_events")
         .foreachBatch(BronzeWriter(settings).write)
         .option("checkpointLocation", checkpoint_of(settings))
     )

@@ -1,5 +1,6 @@
 """Kafka records to bronze rows: parse the envelope, keep the properties as text, lose nothing."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from pyspark.sql import Column, DataFrame
@@ -22,17 +23,18 @@ def is_signed(key: bytes) -> Column:
     return sf.coalesce(expected == sf.lower(sf.hex(_header_bytes(SIGNATURE_HEADER))), sf.lit(False))
 
 
-def to_bronze(records: DataFrame, is_rejected: Column) -> DataFrame:
+def to_bronze(records: DataFrame, is_rejected: Column, *, with_columns: Sequence[str] = ()) -> DataFrame:
     """Turn every record into exactly one bronze row.
 
     `records` has the Kafka source's columns, headers included; their values are events that were validated and
     stamped. Where `is_rejected`, the value is the original bytes, and the reason is in the headers. A record that
     cannot be decoded keeps its raw value and an `error_type`, and has no `event_date`, so that no window of event
     days reads it. No value of any column makes this fail: one record must not stop the stream for all games.
+    Columns of `records` named by `with_columns` come through behind bronze's own.
     """
     parsed = sf.from_json(sf.when(~is_rejected, sf.col("value").cast("string")), ENVELOPE)
     decoded = records.withColumn("is_rejected", is_rejected).withColumn("e", parsed)
-    return _with_error(decoded.withColumn("received", _received())).select(*_bronze_columns())
+    return _with_error(decoded.withColumn("received", _received())).select(*_bronze_columns(), *with_columns)
 
 
 def _header_bytes(name: str) -> Column:
