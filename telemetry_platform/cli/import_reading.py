@@ -4,31 +4,30 @@ import gzip
 import io
 import json
 from collections.abc import Iterator
-from datetime import date, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import msgspec
-import pyarrow as pa
-import pyarrow.parquet as pq
 import zstandard
 
+from telemetry_platform.cli.import_parquet import parquet_events
+from telemetry_platform.cli.unreadable import Unreadable
 from telemetry_platform.errors import TelemetryError
 
-_ROWS = 1000
 # As the collector looks for where an event ends: numbers may have any length, strings control characters.
 _LENIENT = json.JSONDecoder(parse_int=len, parse_float=len, strict=False)
 
 
-def read_events(file: Path, source: io.BufferedReader, *, after: int = 0) -> Iterator[bytes]:
+def read_events(file: Path, source: io.BufferedReader, *, after: int = 0) -> Iterator[bytes | Unreadable]:
     """Events of a file in its order, without the first `after`; blank lines are none.
+
+    A row of Parquet that no JSON can hold is an Unreadable in its place.
 
     `source` is the opened file, from whose position the progress follows. Raises TelemetryError when it
     cannot be read to its end.
     """
     if file.suffix.lower() == ".parquet":
-        yield from _parquet_events(source, after)
+        yield from parquet_events(file, source, after)
     else:
         yield from islice(_lines(file, source), after, None)
 
@@ -63,33 +62,3 @@ def _lines(file: Path, source: io.BufferedReader) -> Iterator[bytes]:
         yield from (stripped for line in lines if (stripped := line.strip()))
     except (OSError, EOFError, zstandard.ZstdError) as error:
         raise TelemetryError(f"{file} cannot be read to its end: {error}.") from error
-
-
-def _parquet_events(source: io.BufferedReader, after: int) -> Iterator[bytes]:
-    """Rows as JSON: absent values are left out, `properties` may be a struct or JSON text."""
-    try:
-        table = pq.ParquetFile(source)
-    except pa.ArrowInvalid as error:
-        raise TelemetryError(f"The file is not Parquet: {error}.") from error
-    for batch in table.iter_batches(batch_size=_ROWS):
-        if after >= batch.num_rows:
-            after -= batch.num_rows
-            continue
-        for row in batch.slice(after).to_pylist():
-            event = {name: _plain(value) for name, value in row.items() if value is not None}
-            if isinstance(event.get("properties"), str):
-                event["properties"] = msgspec.Raw(event["properties"].encode())
-            yield msgspec.json.encode(event)
-        after = 0
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return f"{value.isoformat()}{'' if value.tzinfo else 'Z'}"
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items() if item is not None}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return value

@@ -15,6 +15,7 @@ from telemetry_platform.cli import import_progress
 from telemetry_platform.cli.console import Description, console, errors
 from telemetry_platform.cli.import_progress import Summary
 from telemetry_platform.cli.import_reading import is_object, read_events
+from telemetry_platform.cli.unreadable import Unreadable
 from telemetry_platform.client import Answer, Rejected, TelemetryClient
 from telemetry_platform.collector.decoding import Rules, decode
 from telemetry_platform.collector.policies import GamePolicy
@@ -160,11 +161,13 @@ def _add(summary: Summary, batch: Batch, answer: Answer) -> None:
     summary.read = batch.end
 
 
-def batches(events: Iterator[bytes], *, start: int = 1) -> Iterator[Batch]:
+def batches(events: Iterator[bytes | Unreadable], *, start: int = 1) -> Iterator[Batch]:
     """Group events, numbered from `start`, into what one request takes; what it cannot carry is kept apart."""
     batch = Batch()
     for number, event in enumerate(events, start=start):
-        if not is_object(event):
+        if isinstance(event, Unreadable):
+            batch.unsendable.append((number, event.error_type, event.message))
+        elif not is_object(event):
             batch.unsendable.append((number, "unreadable_event", "the line is not a JSON object"))
         elif len(event) > LARGEST_EVENT:
             batch.unsendable.append((number, "event_too_large", f"the event has {len(event)} bytes"))
