@@ -31,7 +31,7 @@ def parquet_events(file: Path, source: io.BufferedReader, after: int) -> Iterato
         table = pq.ParquetFile(source, coerce_int96_timestamp_unit="us", page_checksum_verification=True)
         schema = table.schema_arrow
     except _DAMAGES as error:
-        raise TelemetryError(f"{file} is not Parquet, or its end is missing: {error}.") from error
+        raise TelemetryError(f"{file} is not Parquet that can be read: {error}.") from error
     _refuse_equal_names(file, schema, "the file")
     for batch in _batches(file, table, after):
         yield from _events(batch)

@@ -160,7 +160,7 @@ def _map(keys: Sequence[Any], items: Sequence[Any]) -> dict[str, Any] | Unreadab
 
 def _key(key: Any) -> Any:
     if key is None:
-        return Unreadable(EventError.SCHEMA_VIOLATION, ": a map has a key that is NULL")
+        return Unreadable(EventError.SCHEMA_VIOLATION, ": a map has a key that is no value")
     if isinstance(key, str | Unreadable):
         return key
     if isinstance(key, dict | list):

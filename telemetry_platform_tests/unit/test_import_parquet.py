@@ -10,11 +10,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from telemetry_platform.cli import imports
 from telemetry_platform.cli.import_reading import read_events
-from telemetry_platform.cli.imports import batches, validate_file
+from telemetry_platform.cli.imports import batches, send_file, validate_file
 from telemetry_platform.cli.unreadable import Unreadable
-from telemetry_platform.errors import TelemetryError
+from telemetry_platform.errors import CollectorError, TelemetryError
 from telemetry_platform.settings import read_settings
+from telemetry_platform_tests.unit.test_client import Served, server
+
+__all__ = ["server"]
 
 UUID = uuid.UUID("f88c683f-d28b-581c-82bb-c915ede21b52")
 FAR = 2**63 - 1
@@ -225,7 +229,7 @@ def test_what_is_no_parquet_or_lacks_its_end_is_named(tmp_path: Path, change: st
         "footer": whole[:-60] + b"\xff" * 52 + whole[-8:],
     }
     file.write_bytes(contents[change])
-    with pytest.raises(TelemetryError, match=r"events\.parquet is not Parquet, or its end is missing"):
+    with pytest.raises(TelemetryError, match=r"events\.parquet is not Parquet that can be read"):
         read(file)
 
 
@@ -252,3 +256,39 @@ def test_a_file_that_duckdb_wrote_keeps_its_values(tmp_path: Path):
     """)
     assert [one["event_id"] for one in sent(file)] == [str(UUID)]
     assert dry_run(tmp_path, file) == (1, {})
+
+
+def test_maps_and_lists_that_duckdb_wrote_keep_their_values(tmp_path: Path):
+    file = tmp_path / "events.parquet"
+    duckdb.sql(f"""
+        COPY (SELECT MAP {{'level': 'L1'}} AS properties, [1.5, NULL] AS list, {{'a': 1::DECIMAL(5, 0)}} AS struct,
+            '\\xC3\\xA9'::BLOB AS bytes, 3::DOUBLE AS whole, DATE '2024-03-10' AS day, TIME '12:00:00' AS time)
+        TO '{file}' (FORMAT parquet)
+    """)
+    assert sent(file) == [
+        {
+            "properties": {"level": "L1"},
+            "list": [1.5, None],
+            "struct": {"a": 1},
+            "bytes": "é",
+            "whole": 3,
+            "day": "2024-03-10",
+            "time": "12:00:00",
+        }
+    ]
+
+
+def test_an_interrupted_import_goes_on_behind_rows_that_cannot_be_converted(
+    server: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(imports, "BATCH_EVENTS", 1)
+    port = server.url.rpartition(":")[2]
+    settings = read_settings({"TELEMETRY_HOME": str(tmp_path / "home"), "TELEMETRY_COLLECTOR_PORT": port})
+    times = ints(pa.timestamp("us", "UTC"), 1_710_072_000_000_000, FAR, 1_710_072_001_000_000)
+    file = write(tmp_path, columns(created_ts=times))
+    server.script = [(202, {"accepted": 1, "rejected": []}, {}), (401, {"error_type": "unknown_key"}, {})]
+    with pytest.raises(CollectorError, match=r"The same command goes on after event 2\."):
+        send_file(settings, file, "g", "k")
+    summary = send_file(settings, file, "g", "k")
+    assert (summary.read, summary.accepted, dict(summary.rejected)) == (3, 2, {"schema_violation": 1})
+    assert [one[-1] for one in server.event_ids()] == ["0", "2", "2"]

@@ -154,6 +154,11 @@ COLUMNS: list[tuple[str, pa.Array, list[Value]]] = [
     ("map", pa.array([[(True, 1)]], pa.map_(pa.bool_(), pa.int64())), ['{"true":1}']),
     ("map", pa.array([[(Decimal("1.50"), 1)]], pa.map_(pa.decimal128(5, 2), pa.int64())), ['{"1.50":1}']),
     ("map", pa.array([[("a", 1), ("a", 2)], [("a", 1)]], pa.map_(pa.string(), pa.int64())), [VIOLATION, '{"a":1}']),
+    (
+        "map",
+        pa.array([[(float("nan"), 1)], [(1.0, 1), (0.5, 2)]], pa.map_(pa.float64(), pa.int64())),
+        [VIOLATION, '{"1":1,"0.5":2}'],
+    ),
     ("map", pa.array([[([1], 1)], []], pa.map_(pa.list_(pa.int64()), pa.int64())), [VIOLATION, "{}"]),
     ("map", pa.array([[(b"\xff", 1)], [(b"k", 1)]], pa.map_(pa.binary(), pa.int64())), [INVALID, '{"k":1}']),
     ("dictionary", pa.array(["x", None, "x"]).dictionary_encode(), ['"x"', ABSENT, '"x"']),
