@@ -31,7 +31,7 @@ def parquet_events(file: Path, source: io.BufferedReader, after: int) -> Iterato
         table = pq.ParquetFile(source, coerce_int96_timestamp_unit="us", page_checksum_verification=True)
         schema = table.schema_arrow
     except _DAMAGES as error:
-        raise TelemetryError(f"{file} is not Parquet that can be read: {error}.") from error
+        raise TelemetryError(f"{file} is not Parquet that can be read: {str(error).rstrip('.')}.") from error
     _refuse_equal_names(file, schema, "the file")
     for batch in _batches(file, table, after):
         yield from _events(batch)
@@ -50,21 +50,31 @@ def _refuse_equal_names(file: Path, fields: Iterable[pa.Field], holder: str) -> 
 
 def _batches(file: Path, table: pq.ParquetFile, after: int) -> Iterator[pa.RecordBatch]:
     """Rows group by group, so that a damaged one takes none of those before with it."""
-    for group in range(table.num_row_groups):
-        if after >= (rows := table.metadata.row_group(group).num_rows):
-            after -= rows
+    counts = [table.metadata.row_group(group).num_rows for group in range(table.num_row_groups)]
+    for group, count in enumerate(counts):
+        if after >= count:
+            after -= count
             continue
         batches = table.iter_batches(batch_size=_ROWS, row_groups=[group])
         while True:
             try:
                 batch = next(batches, None)
             except _DAMAGES as error:
-                raise TelemetryError(f"{file} cannot be read to its end: {error}.") from error
+                raise _unreadable(file, error) from error
             if batch is None:
                 break
+            count -= batch.num_rows
             if after < batch.num_rows:
                 yield batch.slice(after)
             after = max(0, after - batch.num_rows)
+        if count:
+            raise _unreadable(file, f"row group {group + 1} does not have as many rows as it says")
+    if sum(counts) != table.metadata.num_rows:
+        raise _unreadable(file, f"it has {sum(counts)} rows and says that it has {table.metadata.num_rows}")
+
+
+def _unreadable(file: Path, reason: Exception | str) -> TelemetryError:
+    return TelemetryError(f"{file} cannot be read to its end: {str(reason).rstrip('.')}.")
 
 
 def _events(batch: pa.RecordBatch) -> Iterator[bytes | Unreadable]:

@@ -14,7 +14,7 @@ from telemetry_platform.cli import imports
 from telemetry_platform.cli.import_reading import read_events
 from telemetry_platform.cli.imports import batches, send_file, validate_file
 from telemetry_platform.cli.unreadable import Unreadable
-from telemetry_platform.errors import CollectorError, TelemetryError
+from telemetry_platform.errors import CollectorError
 from telemetry_platform.settings import read_settings
 from telemetry_platform_tests.unit.test_client import Served, server
 
@@ -193,53 +193,6 @@ def test_reading_goes_on_at_any_row_of_any_group(tmp_path: Path, after: int):
     file = write(tmp_path, {"number": list(range(3000)), "value": values}, row_group_size=1500)
     expected = [{"number": n} | ({"value": [{"n": n}]} if n % 7 else {}) for n in range(after, 3000)]
     assert sent(file, after) == expected
-
-
-def test_the_row_groups_before_the_damage_are_read(tmp_path: Path):
-    file = write(tmp_path, {"value": list(range(1500))}, row_group_size=500, compression="zstd", use_dictionary=False)
-    place = pq.read_metadata(file).row_group(1).column(0).data_page_offset
-    content = bytearray(file.read_bytes())
-    content[place : place + 200] = b"\xff" * 200
-    file.write_bytes(content)
-    found: list[bytes | Unreadable] = []
-    with file.open("rb") as source, pytest.raises(TelemetryError, match=r"events\.parquet cannot be read to its end"):
-        found.extend(read_events(file, source))
-    assert [json.loads(one)["value"] for one in found if isinstance(one, bytes)] == list(range(500))
-
-
-def test_bytes_that_were_changed_are_noticed_where_the_writer_left_checksums(tmp_path: Path):
-    file = write(
-        tmp_path, {"value": list(range(500))}, compression="none", use_dictionary=False, write_page_checksum=True
-    )
-    content = bytearray(file.read_bytes())
-    content[content.index((77).to_bytes(8, "little"))] = 78
-    file.write_bytes(content)
-    with pytest.raises(TelemetryError, match="cannot be read to its end"):
-        read(file)
-
-
-@pytest.mark.parametrize("change", ["cut", "empty", "text", "footer"])
-def test_what_is_no_parquet_or_lacks_its_end_is_named(tmp_path: Path, change: str):
-    file = write(tmp_path, columns())
-    whole = file.read_bytes()
-    contents = {
-        "cut": whole[:-10],
-        "empty": b"",
-        "text": b'{"a":1}\n' * 99,
-        "footer": whole[:-60] + b"\xff" * 52 + whole[-8:],
-    }
-    file.write_bytes(contents[change])
-    with pytest.raises(TelemetryError, match=r"events\.parquet is not Parquet that can be read"):
-        read(file)
-
-
-def test_a_name_that_two_columns_have_is_refused(tmp_path: Path):
-    table = pa.table(columns(device_id=["d"] * 3)).rename_columns([*columns(), "player_id"])
-    with pytest.raises(TelemetryError, match="the file has 2 columns player_id"):
-        read(write(tmp_path, table))
-    twice = pa.StructArray.from_arrays([pa.array([1]), pa.array([2])], ["level", "level"])
-    with pytest.raises(TelemetryError, match="properties has 2 columns level"):
-        read(write(tmp_path, {"properties": twice}))
 
 
 def test_a_file_without_rows_has_no_events(tmp_path: Path):
