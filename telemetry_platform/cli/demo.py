@@ -13,12 +13,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedCo
 from rich.table import Table as RichTable
 
 from telemetry_platform.cli import materialize, verify
+from telemetry_platform.cli.catching_up import wait_for_bronze
 from telemetry_platform.cli.console import Description, console, errors
 from telemetry_platform.cli.console import report as report_line
 from telemetry_platform.cli.query import ask_lake, ask_warehouse, show_rows
-from telemetry_platform.errors import StackError
-from telemetry_platform.lake.progress import committed_progress, lag
-from telemetry_platform.lake.topics import end_offsets
 from telemetry_platform.lake.window import Window
 from telemetry_platform.local import stack
 from telemetry_platform.local.process import group_cpu_seconds
@@ -27,7 +25,6 @@ from telemetry_platform.simulator import simulate_history, simulate_live
 from telemetry_platform.simulator.manifest import read_manifests
 from telemetry_platform.simulator.plan import DEFAULT_SEED
 
-CATCH_UP_SECONDS = 180
 SHOWN_DAYS = 7
 
 
@@ -91,22 +88,6 @@ def _bar(unit: str) -> Iterator[Callable[[int, int], None]]:
             progress.update(task, completed=done, total=total)
 
         yield report
-
-
-def wait_for_bronze(settings: Settings, deadline_seconds: float = CATCH_UP_SECONDS) -> None:
-    """Wait until every record that is in the topics now is committed to bronze; raises StackError."""
-    ends = end_offsets(settings.kafka)
-    deadline = time.monotonic() + deadline_seconds
-    while True:
-        behind = lag(ends, committed_progress(f"{settings.checkpoints_dir}/bronze_events"))
-        if behind == 0:
-            return
-        if time.monotonic() > deadline:
-            raise StackError(
-                f"bronze is still {behind} records behind after {deadline_seconds:.0f} s: "
-                f"see {settings.logs_dir / 'bronze.log'}."
-            )
-        time.sleep(0.2)
 
 
 def _print_results(settings: Settings, watch: Stopwatch, verdict: verify.Verdict) -> None:

@@ -5,6 +5,7 @@ import json
 import os
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,11 @@ from telemetry_platform.settings import Settings
 
 @dataclass
 class Summary:
-    """Counts of an import; `rejected` by error type, lines that are no JSON object among them."""
+    """Counts of an import; `rejected` by error type, lines that are no JSON object among them.
+
+    `first_date` and `last_date` are the UTC days between which accepted events were created; `error` says why the
+    file could not be read to its end; `bronze_lag_records` is None where nobody here can tell.
+    """
 
     file: str
     game_id: str
@@ -23,6 +28,22 @@ class Summary:
     accepted: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
     first_messages: dict[str, str] = field(default_factory=dict)
+    first_date: str | None = None
+    last_date: str | None = None
+    error: str | None = None
+    bronze_lag_records: int | None = None
+
+    def accept(self, event: bytes) -> None:
+        """Count an accepted event and its day."""
+        self.accepted += 1
+        try:
+            created = datetime.fromisoformat(_DECODE(event).created_ts)
+            day = created.astimezone(UTC).date().isoformat()
+        except (msgspec.MsgspecError, ValueError, OverflowError):
+            # The collector reads more ways to write a time than this does: the days are for the reader alone.
+            return
+        self.first_date = min(day, self.first_date or day)
+        self.last_date = max(day, self.last_date or day)
 
     def reject(self, place: int, error_type: str, message: str) -> None:
         """Count a reject and keep the first message of its type, with the event's number in the file."""
@@ -34,11 +55,20 @@ class Summary:
         return {**vars(self), "rejected": dict(self.rejected)}
 
 
+class _Created(msgspec.Struct):
+    created_ts: str
+
+
+_DECODE = msgspec.json.Decoder(_Created).decode
+
+
 class _Record(msgspec.Struct):
     read: int
     accepted: int
     rejected: dict[str, int]
     first_messages: dict[str, str]
+    first_date: str | None = None
+    last_date: str | None = None
 
 
 class Progress:
@@ -63,6 +93,7 @@ class Progress:
         except (FileNotFoundError, msgspec.MsgspecError):
             return summary
         summary.read, summary.accepted = record.read, record.accepted
+        summary.first_date, summary.last_date = record.first_date, record.last_date
         summary.rejected.update(record.rejected)
         summary.first_messages.update(record.first_messages)
         return summary

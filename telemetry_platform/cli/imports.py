@@ -1,6 +1,5 @@
 """`telemetry import`: past events from a file, through the collector."""
 
-import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +11,8 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeElapsedColumn
 
 from telemetry_platform.cli import import_progress
-from telemetry_platform.cli.console import Description, console, errors
+from telemetry_platform.cli.catching_up import bronze_lag, wait_for_bronze
+from telemetry_platform.cli.console import Description, console, errors, print_json
 from telemetry_platform.cli.import_progress import Summary
 from telemetry_platform.cli.import_reading import is_object, read_events
 from telemetry_platform.cli.unreadable import Unreadable
@@ -55,6 +55,7 @@ def import_events(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be rejected; send nothing.")] = False,
     restart: Annotated[bool, typer.Option("--restart", help="Begin anew after an interruption.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Return once bronze has what was sent.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:
     """Send a file of past events to the import endpoint; sending it twice changes nothing.
@@ -70,17 +71,41 @@ def import_events(
         summary = validate_file(settings, file, game)
     else:
         summary = send_file(settings, file, game, key or local_keys(settings, game).import_key, is_anew=restart)
+        if wait and summary.accepted:
+            wait_for_bronze(settings)
+        summary.bronze_lag_records = bronze_lag(settings)
     if as_json:
-        console.print_json(json.dumps(summary.document()))
+        print_json(summary.document())
     else:
-        accepted = "would be accepted" if dry_run else "accepted"
-        console.print(
-            f"{summary.read} events read, {summary.accepted} {accepted}, {summary.rejected.total()} rejected."
-        )
-        for error_type, count in summary.rejected.most_common():
-            console.print(f"  {error_type}: {count}, first {summary.first_messages[error_type]}", markup=False)
-    if summary.read and not summary.accepted:
+        _show(summary, is_dry_run=dry_run)
+    if summary.error or (summary.read and not summary.accepted):
         raise typer.Exit(1)
+
+
+def _show(summary: Summary, *, is_dry_run: bool) -> None:
+    accepted = "would be accepted" if is_dry_run else "accepted"
+    console.print(f"{summary.read} events read, {summary.accepted} {accepted}, {summary.rejected.total()} rejected.")
+    for error_type, count in summary.rejected.most_common():
+        console.print(f"  {error_type}: {count}, first {summary.first_messages[error_type]}", soft_wrap=True)
+    if summary.error:
+        errors.print(f"{summary.error} What came before it is counted above.", style="red", soft_wrap=True)
+    if not is_dry_run and summary.first_date:
+        console.print(_what_comes_next(summary), soft_wrap=True)
+
+
+def _what_comes_next(summary: Summary) -> str:
+    """Say how far bronze has come, which days were sent, and how they get into the tables."""
+    lag = summary.bronze_lag_records
+    if lag is None:
+        bronze = "How far bronze has come cannot be asked from here."
+    elif lag:
+        bronze = f"Bronze has {lag} records still to come (--wait waits for them)."
+    else:
+        bronze = "Bronze has all of them."
+    return (
+        f"{bronze} The days are {summary.first_date} to {summary.last_date}:\n"
+        f"  telemetry materialize --from {summary.first_date} --to {summary.last_date}"
+    )
 
 
 def send_file(settings: Settings, file: Path, game_id: str, key: str, *, is_anew: bool = False) -> Summary:
@@ -106,9 +131,10 @@ def send_file(settings: Settings, file: Path, game_id: str, key: str, *, is_anew
             raise
         raise CollectorError(f"{error} The same command goes on after event {summary.read}.") from error
     except KeyboardInterrupt:
-        errors.print(f"Interrupted after event {summary.read}. The same command goes on there.", highlight=False)
+        errors.print(f"Interrupted after event {summary.read}. The same command goes on there.")
         raise typer.Exit(INTERRUPTED) from None
-    progress.remove()
+    if summary.error is None:
+        progress.remove()
     return summary
 
 
@@ -130,7 +156,7 @@ def validate_file(settings: Settings, file: Path, game_id: str) -> Summary:
 def _policy(settings: Settings, game_id: str) -> GamePolicy:
     entry = settings.games_dir / f"{game_id}.yaml"
     if not entry.exists():
-        errors.print(f"{game_id} is not registered here: only the built-in events are known.", highlight=False)
+        errors.print(f"{game_id} is not registered here: only the built-in events are known.")
         return GamePolicy(game_id, timedelta(days=settings.lateness_horizon_days))
     game = read_game(entry)
     catalogue = builtin_catalogue() if game.events is None else game_catalogue(game.events)
@@ -143,12 +169,22 @@ def _run(file: Path, send: Send, summary: Summary, *, done: Callable[[Summary], 
     with Progress(*columns, console=errors) as bar, file.open("rb") as source:
         size = os.fstat(source.fileno()).st_size
         task = bar.add_task(f"import {file.name}", total=size)
-        for batch in batches(read_events(file, source, after=summary.read), start=summary.read + 1):
+        grouped = batches(read_events(file, source, after=summary.read), start=summary.read + 1)
+        while batch := _next(grouped, summary):
             answer = send([event for _, event in batch.events]) if batch.events else Answer(0, ())
             _add(summary, batch, answer)
             done(summary)
             bar.update(task, completed=source.tell())
         bar.update(task, completed=size)
+
+
+def _next(grouped: Iterator[Batch], summary: Summary) -> Batch | None:
+    """Return the next batch, None at the end; a file that cannot be read to its end has its reason in `summary`."""
+    try:
+        return next(grouped, None)
+    except TelemetryError as error:
+        summary.error = str(error)
+        return None
 
 
 def _add(summary: Summary, batch: Batch, answer: Answer) -> None:
@@ -157,26 +193,44 @@ def _add(summary: Summary, batch: Batch, answer: Answer) -> None:
     ] + batch.unsendable
     for place, error_type, message in sorted(rejected):
         summary.reject(place, error_type, message)
-    summary.accepted += answer.accepted
+    refused = {one.index for one in answer.rejected}
+    for index, (_, event) in enumerate(batch.events):
+        if index not in refused:
+            summary.accept(event)
     summary.read = batch.end
 
 
 def batches(events: Iterator[bytes | Unreadable], *, start: int = 1) -> Iterator[Batch]:
     """Group events, numbered from `start`, into what one request takes; what it cannot carry is kept apart."""
     batch = Batch()
-    for number, event in enumerate(events, start=start):
-        if isinstance(event, Unreadable):
-            batch.unsendable.append((number, event.error_type, event.message))
-        elif not is_object(event):
-            batch.unsendable.append((number, "unreadable_event", "the line is not a JSON object"))
-        elif len(event) > LARGEST_EVENT:
-            batch.unsendable.append((number, "event_too_large", f"the event has {len(event)} bytes"))
-        else:
-            if batch.events and (len(batch.events) == BATCH_EVENTS or batch.size + len(event) > BATCH_BYTES):
+    try:
+        for number, event in enumerate(events, start=start):
+            is_full = len(batch.events) == BATCH_EVENTS or len(batch.unsendable) == BATCH_EVENTS
+            if is_full or (batch.events and batch.size + len(_sendable(event)) > BATCH_BYTES):
                 yield batch
                 batch = Batch()
-            batch.events.append((number, event))
-            batch.size += len(event)
-        batch.end = number
+            _put(batch, number, event)
+    except TelemetryError:
+        # What was read before is good, and is sent before the reason is told.
+        if batch.end:
+            yield batch
+        raise
     if batch.end:
         yield batch
+
+
+def _put(batch: Batch, number: int, event: bytes | Unreadable) -> None:
+    if isinstance(event, Unreadable):
+        batch.unsendable.append((number, event.error_type, event.message))
+    elif not is_object(event):
+        batch.unsendable.append((number, "unreadable_event", "it is not a JSON object"))
+    elif len(event) > LARGEST_EVENT:
+        batch.unsendable.append((number, "event_too_large", f"the event has {len(event)} bytes"))
+    else:
+        batch.events.append((number, event))
+        batch.size += len(event)
+    batch.end = number
+
+
+def _sendable(event: bytes | Unreadable) -> bytes:
+    return b"" if isinstance(event, Unreadable) or len(event) > LARGEST_EVENT else event

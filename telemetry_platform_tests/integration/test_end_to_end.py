@@ -29,8 +29,6 @@ EVENTS = [
 ]
 RUN_SECONDS = 240
 
-needs_waves = pytest.mark.skipif(not WAVES.exists(), reason=f"{WAVES.name} is not beside this repository")
-
 
 @dataclass(frozen=True)
 class Lakehouse:

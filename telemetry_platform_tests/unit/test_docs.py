@@ -6,6 +6,7 @@ import subprocess
 import sys
 import uuid
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from telemetry_platform.cli.imports import validate_file
 from telemetry_platform.collector import metrics
 from telemetry_platform.collector.error_types import EVENT_MEANINGS, REQUEST_MEANINGS
+from telemetry_platform.contracts.currencies import WITH_FOUR_DECIMALS, WITH_THREE_DECIMALS, WITHOUT_DECIMALS
 from telemetry_platform.settings import LIMIT_VARIABLES, PROJECT_ROOT, Limits, read_settings
 
 IMPORT = (PROJECT_ROOT / "docs" / "import.md").read_text()
@@ -45,8 +47,8 @@ def fenced(language: str) -> str:
     return block
 
 
-def map_log(language: str, folder: Path) -> list[dict[str, object]]:
-    (folder / "old.csv").write_text(fenced("csv"))
+def map_log(language: str, folder: Path, log: str | None = None) -> list[dict[str, Any]]:
+    (folder / "old.csv").write_text(log or fenced("csv"))
     if language == "python":
         subprocess.run([sys.executable, "-c", fenced("python")], cwd=folder, check=True)
     else:
@@ -54,6 +56,24 @@ def map_log(language: str, folder: Path) -> list[dict[str, object]]:
             connection.execute(f"SET file_search_path = '{folder}'")
             connection.execute(fenced("sql").replace("'events.jsonl'", f"'{folder / 'events.jsonl'}'"))
     return [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("language", ["python", "sql"])
+def test_the_documented_mapping_is_right_for_every_currency_and_amount(language: str, tmp_path: Path):
+    paid = [
+        *((currency, "499") for currency in sorted(WITHOUT_DECIMALS)),
+        *((currency, "0.499") for currency in sorted(WITH_THREE_DECIMALS)),
+        *((currency, "0.0499") for currency in sorted(WITH_FOUR_DECIMALS)),
+        *((currency, "4.99") for currency in ("EUR", "USD", "BRL")),
+        # What adding up floating-point numbers leaves behind.
+        ("EUR", "4.990000"),
+        ("EUR", "4.989999"),
+    ]
+    lines = [f"{number},2024-03-10 12:00:00,u7,paid,,{amount},{code}" for number, (code, amount) in enumerate(paid)]
+    events = map_log(language, tmp_path, "\n".join(["id,when,user,what,level,amount,currency", *lines]))
+    assert [(one["properties"]["currency"], one["properties"]["price_minor"]) for one in events] == [
+        (currency, 499) for currency, _ in paid
+    ]
 
 
 @pytest.mark.parametrize("language", ["python", "sql"])

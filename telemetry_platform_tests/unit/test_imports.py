@@ -97,7 +97,7 @@ def test_parquet_columns_that_are_absent_times_or_json_text_become_what_an_event
 def test_a_file_that_cannot_be_read_to_its_end_is_named(tmp_path: Path, name: str):
     text = json.dumps(event()).encode() * 500
     whole = zstandard.ZstdCompressor().compress(text) if name.endswith(".zst") else gzip.compress(text)
-    (tmp_path / name).write_bytes(b"\x00" + whole if name.endswith(".zst") else whole[:-20])
+    (tmp_path / name).write_bytes(b"PAR1" + whole if name.endswith(".parquet") else whole[:-20])
     with (tmp_path / name).open("rb") as source, pytest.raises(TelemetryError, match=r"cannot be read|not Parquet"):
         list(read_events(tmp_path / name, source))
 
@@ -236,7 +236,7 @@ def test_a_dry_run_decides_as_the_import_endpoint_and_sends_nothing(
     result = command_line(home, monkeypatch, str(file), "--game", "g", "--dry-run", "--json")
     assert result.exit_code == 0, result.output
     summary = json.loads(result.stdout)
-    assert list(summary) == ["file", "game_id", "read", "accepted", "rejected", "first_messages"]
+    assert (summary["first_date"], summary["last_date"], summary["error"]) == ("2024-03-10", "2024-03-10", None)
     assert (summary["read"], summary["accepted"]) == (7, 2)
     assert summary["rejected"] == {
         "before_start_date": 1,
@@ -268,3 +268,19 @@ def test_a_dry_run_with_a_broken_schema_names_it(home: Settings, tmp_path: Path,
     file = write_lines(tmp_path / "e.jsonl", event(1))
     result = command_line(home, monkeypatch, str(file), "--game", "g", "--dry-run")
     assert isinstance(result.exception, ContractError)
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zstandard.ZstdCompressor().compress])
+def test_what_came_before_the_cut_is_sent_and_counted_and_the_command_goes_on_there(
+    pack: Any, server: Served, home: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    lines = [json.dumps(event(number, session_id=uuid.uuid4().hex)).encode() for number in range(20_000)]
+    whole = pack(b"\n".join(lines))
+    (tmp_path / "cut").write_bytes(whole[: len(whole) // 2])
+    result = command_line(home, monkeypatch, str(tmp_path / "cut"), "--game", "g", "--key", "k" * 30, "--json")
+    summary = json.loads(result.stdout)
+    assert (result.exit_code, summary["first_date"]) == (1, "2024-03-10")
+    assert "cannot be read to its end" in summary["error"]
+    assert summary["read"] == summary["accepted"] >= 1000
+    (record,) = (home.home / "imports").iterdir()
+    assert json.loads(record.read_text())["read"] == summary["read"]
