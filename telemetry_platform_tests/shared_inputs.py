@@ -11,7 +11,7 @@ SHARED = PROJECT_ROOT.parent / "shared"
 
 
 def shared_file(name: str) -> Path:
-    """Return the path of `shared/<name>`; without it the test skips, and in CI it fails: there nothing may be missing."""
+    """Return the path of `shared/<name>`; without it the test skips, and fails in CI, where nothing may be missing."""
     path = SHARED / name
     if not path.exists():
         missing = f"{name} is not in a folder `shared` beside this repository"

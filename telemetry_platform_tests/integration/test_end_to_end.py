@@ -8,7 +8,8 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,10 @@ from telemetry_platform.cli.query import ask_lake, ask_warehouse
 from telemetry_platform.lake.log import open_table
 from telemetry_platform.local import stack
 from telemetry_platform.settings import PROJECT_ROOT, Settings
+from telemetry_platform_tests.integration.case_files import CASES, Outcomes, import_cases
+from telemetry_platform_tests.shared_inputs import SHARED, shared_file
 
-WAVES = PROJECT_ROOT.parent / "shared" / "data" / "waves-2023-02.jsonl.gz"
+WAVES = SHARED / "data" / "waves-2023-02.jsonl.gz"
 EVENTS = [
     ("2023-02-01T10:00:00Z", "p-1", "session_start"),
     ("2023-02-01T10:20:00Z", "p-1", "heartbeat"),
@@ -36,15 +39,21 @@ class Lakehouse:
 
     settings: Settings
     environment: dict[str, str]
+    cases: Outcomes = field(default_factory=dict)
 
     def telemetry(self, *arguments: str) -> str:
-        program = str(Path(sys.executable).with_name("telemetry"))
-        return self.run([program, *arguments])
+        return self.succeed([str(Path(sys.executable).with_name("telemetry")), *arguments])
 
-    def run(self, command: list[str]) -> str:
-        done = subprocess.run(
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self._run([str(Path(sys.executable).with_name("telemetry")), *arguments])
+
+    def _run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             command, env=self.environment, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False
         )
+
+    def succeed(self, command: list[str]) -> str:
+        done = self._run(command)
         assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
         return done.stdout
 
@@ -80,7 +89,8 @@ def lakehouse(stack_settings: Settings, tmp_path_factory: pytest.TempPathFactory
     for _ in range(2 if WAVES.exists() else 0):
         counts = json.loads(made.telemetry("import", str(WAVES), "--game", "waves", "--json"))
         assert (counts["read"], counts["accepted"]) == (10_000, 10_000)
-    made.run([sys.executable, "-m", "streaming.bronze_events", "--once"])
+    made.cases.update(import_cases(made.run, folder))
+    made.succeed([sys.executable, "-m", "streaming.bronze_events", "--once"])
     made.telemetry("materialize", "--from", "2023-02-01", "--to", "2023-02-26")
     yield made
     stack.down(stack_settings)
@@ -106,12 +116,11 @@ def test_imported_events_are_the_days_they_happened_on(lakehouse: Lakehouse, ask
     assert found["2023-02-26"] == (0, 0, 0.0, 0)
 
 
-@needs_waves
 @pytest.mark.parametrize("ask", [ask_lake, ask_warehouse])
 def test_a_real_game_imported_twice_has_exactly_the_numbers_counted_without_this_product(
     lakehouse: Lakehouse, ask: Any
 ):
-    expected = json.loads(WAVES.with_name("waves-2023-02.expected.json").read_text())
+    expected = json.loads(shared_file("data/waves-2023-02.expected.json").read_text())
     found = kpis(ask, lakehouse.settings, "waves")
     assert {day: row[0] for day, row in found.items() if row[0]} == expected["dau"]
     assert {day: row[1] for day, row in found.items() if row[1]} == expected["sessions_by_start_date"]
@@ -123,6 +132,58 @@ def test_a_real_game_imported_twice_has_exactly_the_numbers_counted_without_this
     assert float(rows[0][1]) == pytest.approx(expected["session_seconds_total"], abs=1e-6)
     _, rows = ask(lakehouse.settings, "SELECT count(*) FROM silver.events WHERE game_id = 'waves'")
     assert rows[0][0] == expected["events"]
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "accepted", "rejected"),
+    [
+        ("zst_whole.jsonl.zst", 0, 3, {}),
+        ("zst_frames.jsonl.zst", 0, 3, {}),
+        ("zst_cut.jsonl.zst", 1, 0, {}),
+        ("byte_order_mark.jsonl", 0, 3, {}),
+        ("decimal_integers.parquet", 0, 3, {}),
+        ("far_timestamp.parquet", 0, 2, {"schema_violation": 1}),
+        ("server_event_last.jsonl", 0, 2, {}),
+        ("clan_tags.jsonl", 0, 3, {}),
+        ("separator_in_ids.jsonl", 0, 2, {}),
+        ("huge_purchases.jsonl", 1, 0, {"amount_out_of_range": 101}),
+        ("numeric_game_id.jsonl", 0, 1, {}),
+    ],
+)
+def test_a_file_that_once_gave_a_wrong_answer_is_taken_as_it_should_be_up_to_silver(
+    lakehouse: Lakehouse, name: str, status: int, accepted: int, rejected: dict[str, int]
+):
+    shared_file(f"cases/{name}")
+    found_status, counts = lakehouse.cases[name]
+    assert (found_status, counts["accepted"], counts["rejected"]) == (status, accepted, rejected), counts
+    game = next(game for file, game, _ in CASES if file == name)
+    _, rows = ask_lake(lakehouse.settings, f"SELECT count(*) FROM silver.events WHERE game_id = '{game}'")
+    assert rows == [(accepted,)]
+    if name == "zst_cut.jsonl.zst":
+        assert "cannot be read to its end" in counts["error"]
+
+
+def test_what_once_gave_a_wrong_number_gives_the_right_one(lakehouse: Lakehouse):
+    shared_file("cases/server_event_last.jsonl")
+
+    def ask(statement: str) -> list[tuple]:
+        return ask_lake(lakehouse.settings, statement)[1]
+
+    day = "game_id = 'case_server' AND event_date = DATE'2023-02-03'"
+    found = dict(ask(f"SELECT segment || ' ' || segment_value, dau FROM gold.daily_kpis WHERE {day}"))
+    assert found == {"all all": 1, "platform ios": 1, "country DE": 1, "build_version 1.4.2": 1}
+    revenue = f"SELECT revenue FROM gold.daily_kpis WHERE {day} AND segment = 'build_version'"
+    assert ask(revenue) == [(Decimal("4.990000"),)]
+    keys = "SELECT count(*), count(DISTINCT session_key) FROM silver.sessions WHERE game_id = 'case_separator'"
+    assert ask(keys) == [(2, 2)]
+    levels = "SELECT properties FROM silver.events WHERE game_id = 'case_decimals' ORDER BY created_ts"
+    assert [json.loads(row[0])["level_index"] for row in ask(levels)] == [0, 1, 2]
+    assert ask("SELECT count(*) FROM gold.daily_kpis WHERE game_id = 'case_huge'") == [(0,)]
+    listed = {row["game_id"]: row for row in json.loads(lakehouse.telemetry("games", "list", "--json"))}
+    assert listed["2048"]["name"] == "2048"
+    for command in ("lake", "sql"):
+        shown = lakehouse.telemetry(command, "SELECT player_id FROM silver.events WHERE game_id = 'case_tags'")
+        assert all(name in shown for name in ("[tw]Bob", "[/b]Eve", "[bold red]Mia[/]"))
 
 
 LAUNCH = """

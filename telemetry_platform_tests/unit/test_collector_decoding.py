@@ -247,3 +247,14 @@ def test_an_unknown_encoding_is_named():
 
 def test_depth_counts_objects_and_arrays():
     assert [depth_of(document) for document in (1, {}, {"a": 1}, {"a": [{}]})] == [0, 1, 1, 3]
+
+
+@pytest.mark.parametrize("name", ["a\x1fb", "a\tb", "a\x85b", "\x7f"])
+def test_a_control_character_in_a_name_is_refused_live_and_kept_in_history(name: str):
+    event = EVENT | {"player_id": name, "properties": {"level": name}}
+    (reject,) = decode_events(event).rejects
+    assert reject.error_type == EventError.SCHEMA_VIOLATION
+    ((key, value),) = decode_events(event, source="import").records
+    assert (key, json.loads(value)["properties"]["level"]) == (f"g:{name}", name)
+    for fault in ({"player_id": name * 200}, {"surprise": name}, {"created_ts": f"2026-11-23T11:59:50Z{name}"}):
+        assert decode_events(event | fault, source="import").records == []
