@@ -107,9 +107,10 @@ def test_every_mounted_file_exists_and_is_read_only():
 
 def test_a_service_sees_only_the_data_it_works_on():
     assert mounts("collector") == {"/data/games": "games", "/data/keys": "keys"}
-    assert mounts("bronze") == {"/data/lake": "lake"}
+    # The streaming job needs the signing key, and personal properties' keys, for what no collector wrote.
+    assert mounts("bronze") == {"/data/games:ro": "games", "/data/keys": "keys", "/data/lake": "lake"}
     assert mounts("dagster-code").get("/data/games:ro") == "games"
-    assert [name for name in PRODUCT if "keys" in str(SERVICES[name].get("volumes"))] == ["collector"]
+    assert [name for name in PRODUCT if "keys" in str(SERVICES[name].get("volumes"))] == ["bronze", "collector"]
 
 
 @pytest.mark.parametrize("name", PRODUCT)
