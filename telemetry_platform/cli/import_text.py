@@ -8,7 +8,7 @@ from itertools import chain
 import msgspec
 
 # As the collector looks for where an event ends: numbers may have any length, strings control characters.
-_LENIENT = json.JSONDecoder(parse_int=len, parse_float=len, strict=False)
+LENIENT = json.JSONDecoder(parse_int=len, parse_float=len, strict=False)
 _LINE_END = re.compile(rb"[\r\n]+")
 # Where a line may hold more than one object; a string may hold it too.
 _BETWEEN_OBJECTS = re.compile(rb"\}[ \t]*\{")
@@ -33,7 +33,7 @@ def is_object(event: bytes) -> bool:
         msgspec.json.decode(event, type=dict[str, msgspec.Raw])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         try:
-            return isinstance(_LENIENT.decode(event.decode("utf-8", "surrogateescape")), dict)
+            return isinstance(LENIENT.decode(event.decode("utf-8", "surrogateescape")), dict)
         except (ValueError, RecursionError):
             return False
     return True

@@ -4,7 +4,6 @@ A value that has no JSON form becomes an Unreadable in its place, and so does wh
 one row can stop the others. Hence no Python dates and times from Arrow, which raise for the whole column.
 """
 
-import json
 import math
 import uuid
 from collections.abc import Callable, Iterable, Sequence
@@ -16,6 +15,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.types as kinds
 
+from telemetry_platform.cli.import_text import LENIENT
 from telemetry_platform.cli.unreadable import Unreadable
 from telemetry_platform.collector.error_types import EventError
 
@@ -25,8 +25,6 @@ _DAY_NANOSECONDS = 86_400 * 10**9
 # Beyond it a double no longer tells one whole number from the next.
 _LARGEST_WHOLE = 2**53
 _UUID_BYTES = 16
-# As the collector looks for where an event ends: numbers may have any length, strings control characters.
-_LENIENT = json.JSONDecoder(parse_int=len, parse_float=len, strict=False)
 
 
 def values(array: pa.Array) -> list[Any]:
@@ -250,7 +248,7 @@ def _json(text: str) -> msgspec.Raw | Unreadable | None:
         msgspec.json.decode(raw, type=msgspec.Raw)
     except (msgspec.DecodeError, RecursionError):
         try:
-            _LENIENT.decode(text)
+            LENIENT.decode(text)
         except (ValueError, RecursionError):
             return Unreadable(EventError.UNREADABLE_EVENT, ": the text is not one JSON value")
     return None if text == "null" else msgspec.Raw(raw)
