@@ -26,7 +26,10 @@ UUIDS = st.uuids().map(str)
 COUNTRIES = st.from_regex(r"\A[A-Z]{2}\Z")
 # The collector refuses NUL and lone surrogates before any schema sees them.
 CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
-EARLIEST, LATEST = datetime(1900, 1, 1), datetime(2200, 1, 1)
+# Names hold no control characters at all.
+NAME_CHARACTERS = st.characters(exclude_categories=["Cs", "Cc"])
+# The contract's years, a day less on either side: the offset must not move a time out of them.
+EARLIEST, LATEST = datetime(1970, 1, 2), datetime(2199, 12, 30)
 FLAT_VALUES = st.one_of(
     st.none(),
     st.booleans(),
@@ -68,7 +71,8 @@ def of_type(kind: str, schema: dict[str, Any]) -> st.SearchStrategy[Any]:
             floats = st.floats(least, most, allow_nan=False, allow_infinity=False)
             return floats | st.integers(-(2**60) if least is None else least, 2**60 if most is None else most)
         case "string":
-            return st.text(CHARACTERS, min_size=schema.get("minLength", 0), max_size=min(schema["maxLength"], 20))
+            characters = NAME_CHARACTERS if "pattern" in schema else CHARACTERS
+            return st.text(characters, min_size=schema.get("minLength", 0), max_size=min(schema["maxLength"], 20))
     raise AssertionError(f"no strategy for {schema}")
 
 
