@@ -4,12 +4,14 @@
 # `CodeCache is full. Compiler has been disabled.` and interprets whatever is new.
 CODE_CACHE = "-XX:ReservedCodeCacheSize=256m"
 
-# The machine's own language must not matter: under a Turkish one "i" is no small "I", under an Arabic one
-# formatted numbers have other digits.
+# The machine's own language must not matter: under a Turkish one "i" is no small "I", and under an Arabic one numbers
+# have other digits, those in the names of Delta's log files among them.
 LOCALE = (
     "-Duser.language=en",
     "-Duser.country=US",
+    "-Duser.script=",
     "-Duser.variant=",
+    "-Duser.extensions=",
     "-Dfile.encoding=UTF-8",
     "-Duser.timezone=UTC",
 )
