@@ -266,7 +266,9 @@ def test_tail_shows_events_and_rejects_as_they_arrive_and_how_to_send_one(site: 
     watching = Watching(site)
     watching.wait_for(f"Waiting for events of {GAME}. Send one", 60)
     # Control characters are refused; what turns the line round is none.
-    evil = event(player_id="p-\u202e[31m\u061c7", event_name="level_started", properties={"level": "L1", "tags": [1, "a"]})
+    evil = event(
+        player_id="p-\u202e[31m\u061c7", event_name="level_started", properties={"level": "L1", "tags": [1, "a"]}
+    )
     broken = event(event_name="level_started", properties={"level": []})
     post(site.settings, "/v1/events", other.write_key, batch(event(player_id="elsewhere")))
     post(site.settings, "/v1/events", site.keys.write_key, batch(evil, broken))
