@@ -55,3 +55,7 @@ class VerificationError(TelemetryError):
 
 class ContractError(TelemetryError):
     """A schema cannot be read, is no schema, or takes a name that is taken."""
+
+
+class UnreadableFileError(TelemetryError):
+    """A file cannot be read to its end."""

@@ -15,7 +15,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.types as kinds
 
-from telemetry_platform.cli.import_text import LENIENT
+from telemetry_platform.cli.import_objects import LENIENT
 from telemetry_platform.cli.unreadable import Unreadable
 from telemetry_platform.collector.error_types import EventError
 
