@@ -20,7 +20,7 @@ from telemetry_platform.client import Answer, Rejected, TelemetryClient
 from telemetry_platform.collector.decoding import Rules, decode
 from telemetry_platform.collector.policies import GamePolicy
 from telemetry_platform.contracts.catalogue import builtin_catalogue, game_catalogue
-from telemetry_platform.errors import CollectorError, TelemetryError
+from telemetry_platform.errors import CollectorError, LakeError, StackError, TelemetryError
 from telemetry_platform.games.registry import local_keys, read_game
 from telemetry_platform.settings import Limits, Settings, current_settings
 
@@ -66,14 +66,17 @@ def import_events(
     """
     if not file.is_file():
         raise TelemetryError(f"{file} is not a file.")
+    try:
+        file.open("rb").close()
+    except OSError as error:
+        raise TelemetryError(f"{file} cannot be opened: {error.strerror}.") from error
     settings = current_settings()
     if dry_run:
         summary = validate_file(settings, file, game)
     else:
         summary = send_file(settings, file, game, key or local_keys(settings, game).import_key, is_anew=restart)
-        if wait and summary.accepted:
-            wait_for_bronze(settings)
-        summary.bronze_lag_records = bronze_lag(settings)
+        trouble = _follow_up(settings, summary, wait=wait)
+        summary.error = summary.error or trouble
     if as_json:
         print_json(summary.document())
     else:
@@ -82,13 +85,31 @@ def import_events(
         raise typer.Exit(1)
 
 
+def _follow_up(settings: Settings, summary: Summary, *, wait: bool) -> str | None:
+    """Find out how far bronze is, or `wait` for it; returns why that was in vain."""
+    summary.bronze_lag_records = bronze_lag(settings)
+    if not wait:
+        return None
+    if summary.bronze_lag_records is None:
+        errors.print("Not waiting for bronze: how far it has come cannot be asked from here.")
+    elif summary.bronze_lag_records:
+        try:
+            wait_for_bronze(settings)
+        except (StackError, LakeError) as error:
+            summary.bronze_lag_records = bronze_lag(settings)
+            return str(error)
+        # What others have sent meanwhile is not waited for.
+        summary.bronze_lag_records = 0
+    return None
+
+
 def _show(summary: Summary, *, is_dry_run: bool) -> None:
     accepted = "would be accepted" if is_dry_run else "accepted"
     console.print(f"{summary.read} events read, {summary.accepted} {accepted}, {summary.rejected.total()} rejected.")
     for error_type, count in summary.rejected.most_common():
         console.print(f"  {error_type}: {count}, first {summary.first_messages[error_type]}", soft_wrap=True)
     if summary.error:
-        errors.print(f"{summary.error} What came before it is counted above.", style="red", soft_wrap=True)
+        errors.print(f"{summary.error} What was sent is counted above.", style="red", soft_wrap=True)
     if not is_dry_run and summary.first_date:
         console.print(_what_comes_next(summary), soft_wrap=True)
 

@@ -3,9 +3,11 @@
 import gzip
 import json
 import signal
+import socket
 import subprocess
 import sys
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ import zstandard
 from typer.testing import CliRunner
 
 from telemetry_platform.cli import imports
+from telemetry_platform.cli.catching_up import bronze_lag
 from telemetry_platform.cli.import_progress import Progress, Summary
 from telemetry_platform.cli.import_reading import is_object, read_events
 from telemetry_platform.cli.imports import LARGEST_EVENT, batches, send_file
@@ -284,3 +287,78 @@ def test_what_came_before_the_cut_is_sent_and_counted_and_the_command_goes_on_th
     assert summary["read"] == summary["accepted"] >= 1000
     (record,) = (home.home / "imports").iterdir()
     assert json.loads(record.read_text())["read"] == summary["read"]
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zstandard.ZstdCompressor().compress])
+def test_what_is_good_in_a_file_that_ends_early_is_sent_and_counted_before_it_fails(
+    server: Served, home: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pack: Any
+):
+    monkeypatch.setattr(imports, "BATCH_EVENTS", 2)
+    lines = [json.dumps(event(number, created_ts=f"2024-03-1{number}T00:30:00+01:00")) for number in range(3)]
+    whole = pack("\n".join(lines).encode()) + pack(b"\n{")
+    (tmp_path / "cut.jsonl").write_bytes(whole[:-3])
+    for _ in range(2):
+        result = command_line(home, monkeypatch, str(tmp_path / "cut.jsonl"), "--game", "g", "--key", "k", "--json")
+        assert result.exit_code == 1
+        counts = json.loads(result.stdout)
+        assert (counts["read"], counts["accepted"], counts["rejected"]) == (3, 3, {})
+        assert (counts["first_date"], counts["last_date"]) == ("2024-03-09", "2024-03-11")
+        assert "cut.jsonl cannot be read to its end: it ends early" in counts["error"]
+        # The record stays: the second time nothing is left to send, and the counts are those of the whole file.
+        assert server.event_ids() == ids(0, 1, 2)
+        assert len(list((home.home / "imports").iterdir())) == 1
+    dry = command_line(home, monkeypatch, str(tmp_path / "cut.jsonl"), "--game", "g", "--dry-run")
+    assert dry.exit_code == 1
+    assert "3 events read, 3 would be accepted, 0 rejected." in dry.stdout
+
+
+@pytest.mark.parametrize("name", ["e.jsonl", "e.jsonl.gz", "e.jsonl.zst", "e.parquet"])
+def test_an_empty_file_is_imported_with_nothing_to_do(
+    home: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+):
+    (tmp_path / name).touch()
+    result = command_line(home, monkeypatch, str(tmp_path / name), "--game", "g", "--key", "k")
+    assert result.exit_code == 0, result.output
+    assert "0 events read, 0 accepted, 0 rejected." in result.stdout
+
+
+def test_days_are_those_of_accepted_events_and_survive_an_interruption(
+    server: Served, home: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(imports, "BATCH_EVENTS", 2)
+    days = ["2024-03-01", "2024-03-05", "2024-03-04", "2024-03-03"]
+    file = write_lines(tmp_path / "e.jsonl", *(event(n, created_ts=f"{day}T12:00:00Z") for n, day in enumerate(days)))
+    rejected = {"index": 0, "error_type": "schema_violation", "error_message": "no"}
+    server.script = [(202, {"accepted": 1, "rejected": [rejected]}, {}), REFUSED]
+    with pytest.raises(CollectorError):
+        send_file(home, file, "g", "k")
+    summary = send_file(home, file, "g", "k")
+    assert (str(summary.first_date), str(summary.last_date)) == ("2024-03-03", "2024-03-05")
+
+
+def test_an_import_ends_with_how_far_bronze_is_and_how_to_materialize_its_days(
+    server: Served, home: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    settings = replace(home, kafka=f"127.0.0.1:{closed_port()}")
+    file = write_lines(tmp_path / "e.jsonl", event(1), event(2, created_ts="2024-03-11T23:30:00-02:00"))
+    result = command_line(settings, monkeypatch, str(file), "--game", "g", "--key", "k", "--wait")
+    assert result.exit_code == 0, result.output
+    assert "telemetry materialize --from 2024-03-10 --to 2024-03-12" in result.stdout
+    assert "How far bronze has come cannot be asked from here." in result.stdout
+    assert "Not waiting for bronze" in result.stderr
+    result = command_line(settings, monkeypatch, str(file), "--game", "g", "--key", "k", "--json")
+    counts = json.loads(result.stdout)
+    assert (counts["first_date"], counts["last_date"]) == ("2024-03-10", "2024-03-12")
+    assert (counts["bronze_lag_records"], counts["error"]) == (None, None)
+
+
+def closed_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return listening.getsockname()[1]
+
+
+@pytest.mark.parametrize("host", ["collector.example.com", "10.1.2.3", "::2"])
+def test_a_remote_collectors_kafka_is_not_taken_for_the_one_of_this_machine(home: Settings, host: str):
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        kafka = f"127.0.0.1:{listening.getsockname()[1]}"
+        assert bronze_lag(replace(home, collector_host=host, kafka=kafka)) is None
