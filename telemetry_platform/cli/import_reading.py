@@ -32,8 +32,11 @@ def read_events(file: Path, source: io.BufferedReader, *, after: int = 0) -> Ite
             yield from islice(_text_events(file, source), after, None)
     except UnreadableFileError as error:
         raise UnreadableFileError(f"{file} cannot be read to its end: {error}.") from error
-    except (OSError, TelemetryError) as error:
-        raise UnreadableFileError(f"{file} cannot be read: {error}") from error
+    except TelemetryError as error:
+        # Of Parquet, whose reader names the file.
+        raise UnreadableFileError(str(error)) from error
+    except OSError as error:
+        raise UnreadableFileError(f"{file} cannot be read to its end: {error}.") from error
 
 
 def _text_events(file: Path, source: io.BufferedReader) -> Iterator[bytes]:

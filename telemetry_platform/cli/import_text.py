@@ -10,6 +10,8 @@ import msgspec
 from telemetry_platform.cli.import_unpacking import peek
 from telemetry_platform.errors import UnreadableFileError
 
+# Far more than an event may have, and little enough to be held.
+LARGEST_OBJECT = 16 * 1024**2
 # A line that is longer is looked at in parts: a file may have no line ends at all.
 LONGEST_PART = 256 * 1024
 
@@ -50,7 +52,7 @@ def rows(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
     A line that begins with an object where one is still open, and no further in, tells that the open one
     is broken: a row that was cut costs only itself. Raises UnreadableFileError, after all rows, when an
-    array has no end.
+    array has no end, or when an object over several lines has none within 16 MiB.
     """
     head, pieces = peek(pieces)
     splitter = _Splitter(is_array=bool(_ARRAY_START.match(head)))
@@ -80,6 +82,7 @@ class _Row:
     start: int = 0
     scanned: int = 0
     depth: int = 0
+    is_over_lines: bool = False
 
     def object_end(self) -> int | None:
         """Position behind the object that begins at `start`; None while it is open."""
@@ -130,6 +133,8 @@ class _Splitter:
             yield from self._split(self.row, whole=line if is_start and self._is_line_start else None)
         else:
             self.row.text += line
+            self.row.is_over_lines |= is_start
+            self._bound(self.row)
             yield from self._split(self.row, whole=None)
 
     def _split(self, row: _Row, whole: bytes | None) -> list[bytes]:
@@ -163,6 +168,11 @@ class _Splitter:
         text = bytes(row.text[row.start : end])
         row.start = end
         return text.strip(_BLANK)
+
+    def _bound(self, row: _Row) -> None:
+        """Give up a row that has swallowed what is behind it; on a line of its own it is one event, too large."""
+        if len(row.text) > LARGEST_OBJECT and (self.is_array or row.is_over_lines):
+            raise UnreadableFileError(f"what begins with {bytes(row.text[:40])!r} has no end within 16 MiB")
 
     def _close(self, text: bytes) -> None:
         if self.is_array and (stripped := text.rstrip(_BLANK)):

@@ -231,3 +231,16 @@ def test_an_array_without_its_end_is_told_after_its_events(tmp_path: Path):
 def test_a_row_that_is_cut_at_any_byte_costs_only_itself(cut: int, end: bytes):
     first, second, third = (one.encode() for one in COMPACT)
     assert rows_of(end.join([first, second[:cut], third])) == [first, second[:cut].strip(), third]
+
+
+@pytest.mark.parametrize("start", [b"[", b"{\n"])
+def test_an_object_that_swallows_what_is_behind_it_is_given_up_after_what_came_before(start: bytes):
+    found = rows(iter([b'[{"a":1},' if start == b"[" else b'{"a":1}\n{\n', b'{"x":"', *[b"x" * 1024**2 + b"\n"] * 20]))
+    assert next(found) == b'{"a":1}'
+    with pytest.raises(UnreadableFileError, match="no end within 16 MiB"):
+        list(found)
+
+
+def test_an_event_on_a_line_of_its_own_may_have_any_size():
+    large = b'{"a":"' + b"x" * 17 * 1024**2 + b'"}'
+    assert rows_of(b'{"a":1}\n' + large + b'\n{"b":2}\n') == [b'{"a":1}', large, b'{"b":2}']
