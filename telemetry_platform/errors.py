@@ -45,6 +45,10 @@ class LakeError(TelemetryError):
     """The lake refused a read or a write."""
 
 
+class LogTruncated(LakeError):
+    """A commit that is asked for is no longer in a table's log, or never was."""
+
+
 class WarehouseError(TelemetryError):
     """The warehouse refused a statement, or a newer version is already there."""
 

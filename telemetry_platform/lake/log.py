@@ -1,6 +1,7 @@
 """The Delta log and table files read without a JVM."""
 
 import os
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -13,7 +14,12 @@ from deltalake.exceptions import TableNotFoundError
 
 from telemetry_platform.contracts.tables.table import Table
 from telemetry_platform.errors import LakeError
+from telemetry_platform.lake.actions import AddedFile, Commit, commit_of
+from telemetry_platform.lake.log_folder import LogFolder
+from telemetry_platform.lake.snapshot import read_snapshot
 from telemetry_platform.lake.window import Window
+
+__all__ = ["AddedFile", "Commit", "Contents"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,41 @@ def open_table(lake: str, name: str) -> DeltaTable | None:
         return DeltaTable(address)
     except TableNotFoundError:
         return None
+
+
+def commits_since(
+    lake: str, table_name: str, version: int, columns: Collection[str] = ("event_date",)
+) -> Iterator[Commit]:
+    """Read the commits after `version` (-1: all), oldest first, with the file statistics of `columns` only.
+
+    Only those commits are opened, whatever the length of the history. Raises LogTruncated, before the first is
+    handed out, when one of them is no longer in the log: read `current_files` then, and go on from its version.
+    """
+    folder = _folder(lake, table_name)
+    folder.require_commits_after(version)
+    for number, actions in folder.commits_after(version):
+        yield commit_of(number, actions, columns)
+
+
+def current_files(
+    lake: str, table_name: str, columns: Collection[str] = ("event_date",)
+) -> tuple[int, str, list[AddedFile]]:
+    """Read a table's newest version, its identity and all its files, with the statistics of `columns` only."""
+    snapshot = read_snapshot(_folder(lake, table_name), columns=columns)
+    if snapshot is None:
+        raise _not_there(table_name)
+    return snapshot.version, snapshot.meta_data.id, snapshot.files
+
+
+def _folder(lake: str, table_name: str) -> LogFolder:
+    folder = LogFolder.at(table_path(lake, table_name))
+    if folder is None:
+        raise _not_there(table_name)
+    return folder
+
+
+def _not_there(table_name: str) -> LakeError:
+    return LakeError(f"{table_name} does not exist yet: materialize it first.")
 
 
 def contents(lake: str, table: Table, window: Window | None = None) -> Contents:
