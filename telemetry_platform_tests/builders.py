@@ -64,6 +64,12 @@ def refund(ts: datetime | None = None, **values: Any) -> dict[str, Any]:
     return event("refund", ts, **(paid | values))
 
 
+def transaction(ts: datetime, **values: Any) -> dict[str, Any]:
+    """Return a row of silver.transactions: a purchase with a valid receipt."""
+    row = {"event_date": ts.date(), "game_id": GAME, "kind": "purchase", "event_id": f"e{next(_numbers):06d}"}
+    return row | {"event_ts": ts, "receipt_status": "valid"} | values
+
+
 def bronze_event(event_name: str = "heartbeat", ts: datetime | None = None, **values: Any) -> dict[str, Any]:
     """Return a good row of bronze.events."""
     kafka = {"kafka_topic": "telemetry.events.v1", "kafka_partition": 0, "kafka_offset": next(_numbers)}
@@ -92,6 +98,7 @@ def player_day(event_date: date = DAY, **values: Any) -> dict[str, Any]:
         "ad_impressions": 0,
         "levels_completed": 0,
         "levels_failed": 0,
+        "is_open": False,
         "platform": "ios",
         "country": "DE",
         "build_version": "1.0",
@@ -112,6 +119,7 @@ def session(started: datetime, seconds: float = 60, **values: Any) -> dict[str, 
         "duration_seconds": float(seconds),
         "event_count": 2,
         "is_truncated": False,
+        "is_open": False,
     } | values
 
 

@@ -1,7 +1,5 @@
 """The one partitions definition every daily table shares, and the window of a run."""
 
-from datetime import UTC, date, datetime, timedelta
-
 import dagster as dg
 
 from telemetry_platform.lake.window import Window
@@ -15,15 +13,8 @@ daily = dg.DailyPartitionsDefinition(start_date=current_settings().start_date.is
 # days from the UI targeted nine days of sessions and 36 of KPIs, in three runs with a Spark start each.
 whole_range = dg.BackfillPolicy.single_run()
 
-CLOSING_DELAY = timedelta(hours=2)
-
 
 def window_of(context: dg.AssetExecutionContext) -> Window:
     """Days this run was asked for: one partition or a range."""
     time_window = context.partition_time_window
     return Window.between(time_window.start, time_window.end)
-
-
-def closed_through(now: datetime) -> date:
-    """Newest closed day at `now`: a day closes two hours after its end (metrics.md, Closed day)."""
-    return (now.astimezone(UTC) - CLOSING_DELAY).date() - timedelta(days=1)

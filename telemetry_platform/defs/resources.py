@@ -2,19 +2,21 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 from dagster_pyspark import LazyPySparkResource
 from dagster_snowflake import SnowflakeResource
+from pydantic import PrivateAttr
 
 from telemetry_platform.contracts.tables.table import Table
-from telemetry_platform.games.game import Game
-from telemetry_platform.games.registry import EntryFault, load_games
 from telemetry_platform.lake.log import read_window
 from telemetry_platform.lake.session import require_jars, spark_settings
 from telemetry_platform.lake.tables import Lake
 from telemetry_platform.lake.window import Window
+from telemetry_platform.partitions.layers import Layers
+from telemetry_platform.partitions.runs import open_layers
 from telemetry_platform.settings import current_settings
 from telemetry_platform.warehouse.connection import additional_arguments, connection_arguments
 from telemetry_platform.warehouse.sync import Snapshot, sync
@@ -24,25 +26,20 @@ class LakeResource(dg.ConfigurableResource):
     """Delta tables through one Spark session a process, started when first asked for."""
 
     pyspark: dg.ResourceDependency[LazyPySparkResource]
+    _layers: Layers | None = PrivateAttr(default=None)
 
-    def open(self) -> Lake:
-        """The lake of this process's settings; raises LakeError when the jars are missing."""
-        settings = current_settings()
-        require_jars(settings)
-        return Lake(settings.lake, self.pyspark.spark_session)
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Let a run see bronze and the registry as they are when it first asks, and so to its end."""
+        self._layers = None
 
-
-class GamesResource(dg.ConfigurableResource):
-    """The registry of games, read anew by each run."""
-
-    def load(self) -> dict[str, Game]:
-        """Every registered game whose entry can be read, by id."""
-        return load_games(current_settings().games_dir).games
-
-
-def unreadable_games() -> tuple[EntryFault, ...]:
-    """Return the registry entries that cannot be read now, for what has no resource at hand."""
-    return load_games(current_settings().games_dir).faults
+    def layers(self) -> Layers:
+        """The tables as this run sees them; raises LakeError when the jars or the bronze table are missing."""
+        if self._layers is None:
+            settings = current_settings()
+            require_jars(settings)
+            lake = Lake(settings.lake, self.pyspark.spark_session)
+            self._layers = open_layers(settings, lake, datetime.now(UTC))
+        return self._layers
 
 
 class WarehouseResource(dg.ConfigurableResource):
@@ -80,7 +77,6 @@ def resources() -> dg.Definitions:
     return dg.Definitions(
         resources={
             "lake": LakeResource(pyspark=pyspark),
-            "games": GamesResource(),
             "warehouse": WarehouseResource(snowflake=snowflake),
         }
     )

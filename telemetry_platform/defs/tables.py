@@ -11,10 +11,9 @@ from pyspark.sql import DataFrame
 from telemetry_platform.contracts.tables import TABLES
 from telemetry_platform.contracts.tables.table import Table
 from telemetry_platform.defs import freshness
-from telemetry_platform.defs.partitions import daily, whole_range
-from telemetry_platform.defs.resources import unreadable_games
-from telemetry_platform.lake.tables import Lake
-from telemetry_platform.lake.window import Window
+from telemetry_platform.defs.partitions import daily, whole_range, window_of
+from telemetry_platform.partitions.layers import Layers
+from telemetry_platform.partitions.publishing import Published, materialize
 from telemetry_platform.quality.audit import KEY_FAULTS, Audit, GameFault
 from telemetry_platform.quality.rules import required_sums
 from telemetry_platform.quality.schemas import MODELS
@@ -72,34 +71,46 @@ def column_schema(table: Table) -> dg.TableSchema:
 
 def publish(
     context: dg.AssetExecutionContext,
-    lake: Lake,
-    rows: DataFrame,
-    window: Window,
-    *,
+    layers: Layers,
     table: str,
-    more_results: Sequence[dg.AssetCheckResult] = (),
+    *,
+    rows: DataFrame | None = None,
+    results: Callable[[Published], Sequence[dg.AssetCheckResult]] = lambda _: (),
 ) -> dg.MaterializeResult:
-    """Write the window's rows and report what was written, per partition too, and what was set aside.
+    """Materialize the run's days of a table, and report what was written, per partition too, and what was set aside.
 
-    A game whose registry entry cannot be read keeps the rows it has: by defaults they would be other numbers.
+    `rows` are those of the table's recipe, for an asset that has them; `results` are those of its own checks.
     """
-    held = {fault.game_id for fault in unreadable_games()}
-    written, audit = lake.replace(table, rows, window, without_games=held)
+    window = window_of(context)
+    published = materialize(layers, table, window, rows=rows, run_id=context.run.run_id)
+    written = published.contents
     for day in window:
         # In a range run every partition would otherwise show the range's total.
         context.add_asset_metadata(
             {"dagster/partition_row_count": written.rows_by_day.get(day, 0)}, partition_key=day.isoformat()
         )
+    _report_days_made(context, layers)
     return dg.MaterializeResult(
         metadata={
             "delta_version": written.version,
+            "bronze_version": layers.bronze.version,
+            "games_fingerprint": layers.registry.fingerprint,
             "rows": written.rows,
             "rows_by_game": dict(sorted(written.rows_by_game.items())),
-            "rows_set_aside": sum(fault.rows for fault in audit.set_aside),
+            "rows_set_aside": sum(fault.rows for fault in published.audit.set_aside),
             "newest_day_with_rows": _newest(written.rows_by_day),
         },
-        check_results=[*_results(audit, TABLES[table]), *more_results],
+        check_results=[*_results(published.audit, TABLES[table]), *results(published)],
     )
+
+
+def _report_days_made(context: dg.AssetExecutionContext, layers: Layers) -> None:
+    """Show the days that were materialized because this table needs them: the UI would not know of them."""
+    while layers.made:
+        name, window = layers.made.pop(0)
+        context.log.info(f"{name} {window} was not complete: materialized first, for {context.asset_key.path[-1]}.")
+        for day in window:
+            context.log_event(dg.AssetMaterialization(key_of(TABLES[name]), partition=day.isoformat()))
 
 
 def _results(audit: Audit, table: Table) -> Iterator[dg.AssetCheckResult]:

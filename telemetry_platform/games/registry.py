@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
 from telemetry_platform.errors import GameRegistryError
@@ -26,6 +27,11 @@ class Registry:
 
     games: dict[str, Game] = field(default_factory=dict)
     faults: tuple[EntryFault, ...] = ()
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells two states of the registry apart: a hash of all that is known of the games."""
+        return sha256(repr((sorted(self.games.items()), self.faults)).encode()).hexdigest()[:16]
 
     def game(self, game_id: str) -> Game | None:
         """Return a game, None for one that is not registered; raises GameRegistryError when its entry is broken."""

@@ -1,14 +1,14 @@
 """Reading and replacing windows of Delta tables; the contract decides what may be written."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date
 
 from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as sf
 
 from telemetry_platform.contracts.tables import TABLES
+from telemetry_platform.contracts.tables.bronze_events import BRONZE_EVENTS
 from telemetry_platform.contracts.tables.table import Table
 from telemetry_platform.lake.log import Contents, contents, open_table, table_path
 from telemetry_platform.lake.window import Window
@@ -25,28 +25,34 @@ class Lake:
     root: str
     spark: SparkSession
 
-    def read(self, name: str, window: Window | None = None) -> DataFrame:
-        """Read a table, or the days of `window`; a table never written reads as empty.
+    def read(self, name: str, windows: Collection[Window] | None = None) -> DataFrame:
+        """Read a table, or the days of `windows`; one never written reads as empty: whoever needs it asks for it.
 
         The contract's columns come back in its order, whatever was added to the files since.
         """
         table = TABLES[name]
-        if open_table(self.root, name) is None:
+        if open_table(self.root, name) is None or (windows is not None and not windows):
             return self.spark.createDataFrame([], table.schema)
         frame = self.spark.read.format("delta").load(table_path(self.root, name))
-        if window is not None:
-            frame = frame.where(window.predicate(table.date_column))
+        if windows is not None:
+            frame = frame.where(" OR ".join(f"({window.predicate(table.date_column)})" for window in windows))
         return frame.select(*table.schema.fieldNames())
 
-    def read_bronze(self, window: Window) -> DataFrame:
-        """Read the good bronze rows whose event day lies in `window`, whenever they were received.
+    def read_bronze(self, window: Window, *, version: int) -> DataFrame:
+        """Read the good bronze rows whose event day lies in `window`, whenever received, as of `version`.
 
         On-time rows of day D were received on D or D+1; late and imported ones on any day from D on.
         """
         received = f"received_date >= DATE'{window.start}'"
         on_time = f"arrival = 'on_time' AND received_date <= DATE'{window.end}'"
-        return self.read("bronze.events").where(
-            f"{window.predicate('event_date')} AND {received} AND (arrival IN ('late', 'imported') OR ({on_time}))"
+        return (
+            self.spark.read.format("delta")
+            .option("versionAsOf", version)
+            .load(table_path(self.root, BRONZE_EVENTS.name))
+            .select(*BRONZE_EVENTS.schema.fieldNames())
+            .where(
+                f"{window.predicate('event_date')} AND {received} AND (arrival IN ('late', 'imported') OR ({on_time}))"
+            )
         )
 
     def replace(
@@ -101,16 +107,3 @@ def conform(rows: DataFrame, table: Table) -> DataFrame:
 
 def _quoted(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
-def newest_day_before(root: str, table: Table, window: Window) -> Window | None:
-    """Newest partition of `table` before `window`, as a window of one day; None when there is none."""
-    delta = open_table(root, table.name)
-    if delta is None:
-        return None
-    days: Sequence[str] = [dict(partition)[table.date_column] for partition in delta.partitions()]
-    earlier = [day for day in days if day < window.start.isoformat()]
-    if not earlier:
-        return None
-    newest = date.fromisoformat(max(earlier))
-    return Window.of_days(newest, newest)

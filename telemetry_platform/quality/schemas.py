@@ -23,6 +23,22 @@ class SilverEvents(pa.DataFrameModel):
     is_excluded: t.BooleanType() = pa.Field(nullable=False)  # type: ignore[valid-type]
 
 
+class SilverUnsentIds(pa.DataFrameModel):
+    """Rules of `silver.unsent_ids`."""
+
+    event_id: t.StringType() = pa.Field(nullable=False)  # type: ignore[valid-type]
+    received_ts: t.TimestampType() = pa.Field(nullable=False)  # type: ignore[valid-type]
+
+
+class SilverTransactions(pa.DataFrameModel):
+    """Rules of `silver.transactions`."""
+
+    kind: t.StringType() = pa.Field(isin=["purchase", "refund"], nullable=False)  # type: ignore[valid-type]
+    transaction_id: t.StringType() = pa.Field(nullable=False)  # type: ignore[valid-type]
+    event_ts: t.TimestampType() = pa.Field(nullable=False)  # type: ignore[valid-type]
+    receipt_status: t.StringType() = pa.Field(isin=["valid", "invalid"], nullable=True)  # type: ignore[valid-type]
+
+
 class SilverSessions(pa.DataFrameModel):
     """Rules of `silver.sessions`."""
 
@@ -31,6 +47,7 @@ class SilverSessions(pa.DataFrameModel):
     duration_seconds: t.DoubleType() = pa.Field(ge=0, nullable=False)  # type: ignore[valid-type]
     event_count: t.LongType() = pa.Field(ge=1, nullable=False)  # type: ignore[valid-type]
     is_truncated: t.BooleanType() = pa.Field(nullable=False)  # type: ignore[valid-type]
+    is_open: t.BooleanType() = pa.Field(nullable=False)  # type: ignore[valid-type]
 
 
 class SilverPlayerDays(pa.DataFrameModel):
@@ -45,6 +62,7 @@ class SilverPlayerDays(pa.DataFrameModel):
     iap_revenue_unverified: MONEY = pa.Field(ge=0, nullable=False)  # type: ignore[valid-type]
     refunds: MONEY = pa.Field(ge=0, nullable=False)  # type: ignore[valid-type]
     ad_revenue: MONEY = pa.Field(ge=0, nullable=False)  # type: ignore[valid-type]
+    is_open: t.BooleanType() = pa.Field(nullable=False)  # type: ignore[valid-type]
 
 
 class GoldPlayerSnapshots(pa.DataFrameModel):
@@ -72,10 +90,13 @@ class GoldDailyKpis(pa.DataFrameModel):
     ad_revenue: MONEY = pa.Field(nullable=False)  # type: ignore[valid-type]
     revenue: MONEY = pa.Field(nullable=False)  # type: ignore[valid-type]
     is_closed: t.BooleanType() = pa.Field(nullable=False)  # type: ignore[valid-type]
+    is_open: t.BooleanType() = pa.Field(nullable=False)  # type: ignore[valid-type]
 
 
 MODELS: dict[str, type[pa.DataFrameModel]] = {
+    "silver.unsent_ids": SilverUnsentIds,
     "silver.events": SilverEvents,
+    "silver.transactions": SilverTransactions,
     "silver.sessions": SilverSessions,
     "silver.player_days": SilverPlayerDays,
     "gold.player_snapshots": GoldPlayerSnapshots,

@@ -7,52 +7,91 @@ from pyspark.sql import functions as sf
 from telemetry_platform.contracts.amounts import LARGEST_AMOUNT
 from telemetry_platform.contracts.columns import columns_of_events
 from telemetry_platform.contracts.currencies import WITH_FOUR_DECIMALS, WITH_THREE_DECIMALS, WITHOUT_DECIMALS
+from telemetry_platform.contracts.tables.transactions import TRANSACTIONS
 
 RATE_DAYS = 7
-COUNTED_RECEIPTS = ("valid", "unverified")
+HORIZON_DAYS = 30
+VERDICTS = ("valid", "invalid")
 MONEY_EVENTS = ("purchase", "refund", "ad_impression")
 
 _PROPERTIES = ("transaction_id", "price_minor", "revenue_micros", "currency", "receipt_status")
+# The latest one sorts last.
+_VERDICT = ("event_ts", "event_id", "receipt_status")
 
 
-def to_money(events: DataFrame, rates: DataFrame) -> DataFrame:
+def to_money(events: DataFrame, rates: DataFrame, others: DataFrame | None = None) -> DataFrame:
     """Return the counted money rows of `events`: event columns plus `kind`, `receipt_status` and `amount`.
 
-    `kind` is purchase, refund or ad; `amount` is US dollars, not negative, DECIMAL(18,6). Rows that
+    `others` holds the rows of silver.transactions of the other days across the horizon, on both sides; None when
+    there is none. `kind` is purchase, refund or ad; `amount` is US dollars, not negative, DECIMAL(18,6). Rows that
     `money_set_aside` returns are left out, never counted as 0 or 1:1.
     """
-    return _with_fault(_with_rate(_counted(events), rates)).where("fault IS NULL").drop("usd_per_unit", "fault")
+    counted = _counted(events, others)
+    return _with_fault(_with_rate(counted, rates)).where("fault IS NULL").drop("usd_per_unit", "fault")
 
 
-def money_set_aside(events: DataFrame, rates: DataFrame) -> DataFrame:
+def money_set_aside(events: DataFrame, rates: DataFrame, others: DataFrame | None = None) -> DataFrame:
     """Return the money rows that `to_money` leaves out, with the reason as `fault`.
 
     `no_rate`: the currency has no rate of the day or the 7 days before. `invalid_amount`: the price is no whole
     number that a contract takes. `amount_out_of_range`: more than `LARGEST_AMOUNT` dollars, which is what keeps
     the sums of a day within their columns, for write keys lie in shipped clients and anybody can send purchases.
     """
-    return _with_fault(_with_rate(_counted(events), rates)).where("fault IS NOT NULL").drop("usd_per_unit", "amount")
+    counted = _counted(events, others)
+    return _with_fault(_with_rate(counted, rates)).where("fault IS NOT NULL").drop("usd_per_unit", "amount")
 
 
-def _counted(events: DataFrame) -> DataFrame:
-    """Keep the purchases, refunds and impressions that count, a transaction once per kind.
+def to_transactions(events: DataFrame) -> DataFrame:
+    """Return the purchases and refunds of `events` that name their transaction, with the verdict each carries."""
+    return (
+        _parsed(events)
+        .where((sf.col("kind") != "ad") & sf.col("transaction_id").isNotNull())
+        .withColumn("receipt_status", _verdict())
+        .select(*TRANSACTIONS.schema.fieldNames())
+    )
 
-    An invalid receipt counts for nothing, also not as the first of its transaction.
-    """
+
+def _parsed(events: DataFrame) -> DataFrame:
     properties = columns_of_events(MONEY_EVENTS, _PROPERTIES)
-    parsed = (
+    return (
         events.where(sf.col("event_name").isin(*MONEY_EVENTS) & ~sf.col("is_excluded"))
         .withColumn("p", sf.from_json("properties", properties))
         .select("game_id", "player_id", "event_id", "event_name", "event_date", "event_ts", "p.*")
-        .withColumn("receipt_status", sf.coalesce("receipt_status", sf.lit("unverified")))
         .withColumn("kind", sf.when(sf.col("event_name") == "ad_impression", "ad").otherwise(sf.col("event_name")))
-        .where((sf.col("kind") != "purchase") | sf.col("receipt_status").isin(*COUNTED_RECEIPTS))
     )
+
+
+def _verdict() -> Column:
+    return sf.when(sf.col("receipt_status").isin(*VERDICTS), sf.col("receipt_status"))
+
+
+def _counted(events: DataFrame, others: DataFrame | None) -> DataFrame:
+    """Keep the purchases, refunds and impressions that count: a transaction once per kind, on its first day.
+
+    Its status is the latest verdict of any of its events. Each row looks across the horizon *from its own day*, so
+    that it makes no difference how many days are computed together (metrics.md, Money).
+    """
+    rows = _parsed(events).withColumn("is_own", sf.lit(True))
+    if others is not None:
+        rows = rows.unionByName(others.withColumn("is_own", sf.lit(False)), allowMissingColumns=True)
     # In columns of their own, so that no transaction's id can be taken for an event's.
     transaction = sf.when(sf.col("kind") != "ad", sf.col("transaction_id"))
     event = sf.when(transaction.isNull(), sf.col("event_id"))
-    by_transaction = Over.partitionBy("game_id", "kind", transaction, event).orderBy("event_ts", "event_id")
-    return parsed.withColumn("copy_number", sf.row_number().over(by_transaction)).where("copy_number = 1")
+    by_day = Over.partitionBy("game_id", "kind", transaction, event).orderBy(sf.unix_date("event_date"))
+    moment = sf.struct("event_ts", "event_id")
+    verdict = sf.when(_verdict().isNotNull(), sf.struct(*_VERDICT))
+    marked = rows.withColumns(
+        {
+            "first": sf.min(moment).over(by_day.rangeBetween(-HORIZON_DAYS, 0)),
+            "latest": sf.max(verdict).over(by_day.rangeBetween(-HORIZON_DAYS, HORIZON_DAYS)),
+        }
+    )
+    return (
+        marked.where(sf.col("is_own") & (sf.col("first") == moment))
+        .withColumn("receipt_status", sf.coalesce("latest.receipt_status", sf.lit("unverified")))
+        .where((sf.col("kind") != "purchase") | (sf.col("receipt_status") != "invalid"))
+        .drop("is_own", "first", "latest")
+    )
 
 
 def _with_rate(money: DataFrame, rates: DataFrame) -> DataFrame:

@@ -118,9 +118,11 @@ def tables(spark: SparkSession, values: Sequence[bytes]) -> dict[str, DataFrame]
     bronze = to_bronze(frame, sf.lit(False)).where("error_type IS NULL")
     rates = table(spark, "reference.exchange_rates", RATES)
     events = kept("silver.events", to_events(bronze, start=START, end=END, games={})).localCheckpoint()
-    sessions = kept("silver.sessions", to_sessions(events, start=START, end=END, games={})).localCheckpoint()
+    sessions = kept(
+        "silver.sessions", to_sessions(events, start=START, end=END, games={}, closed_through=END)
+    ).localCheckpoint()
     player_days = kept(
-        "silver.player_days", to_player_days(events, sessions, rates, start=START, end=END)
+        "silver.player_days", to_player_days(events, sessions, rates, start=START, end=END, closed_through=END)
     ).localCheckpoint()
     nobody = table(spark, "gold.player_snapshots", [])
     snapshots = kept(

@@ -83,9 +83,11 @@ def lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tuple
     days = {"start": FIRST, "end": END}
     bronze = table(spark, "bronze.events", bronze_rows(run))
     events = stored(to_events(bronze, games=games, **days), "silver.events", folder)
-    sessions = stored(to_sessions(events, games=games, **days), "silver.sessions", folder)
+    sessions = stored(to_sessions(events, games=games, closed_through=END, **days), "silver.sessions", folder)
     rates = table(spark, "reference.exchange_rates", [])
-    player_days = stored(to_player_days(events, sessions, rates, **days), "silver.player_days", folder)
+    player_days = stored(
+        to_player_days(events, sessions, rates, closed_through=END, **days), "silver.player_days", folder
+    )
     nobody = table(spark, "gold.player_snapshots", [])
     snapshots = stored(to_player_snapshots(nobody, player_days, **days), "gold.player_snapshots", folder)
     kpis = to_daily_kpis(snapshots, player_days, sessions, closed_through=END, **days)

@@ -4,21 +4,27 @@ from telemetry_platform.contracts.tables.bronze_events import BRONZE_EVENTS
 from telemetry_platform.contracts.tables.daily_kpis import DAILY_KPIS
 from telemetry_platform.contracts.tables.events import EVENTS
 from telemetry_platform.contracts.tables.exchange_rates import EXCHANGE_RATES
+from telemetry_platform.contracts.tables.materialized_days import MATERIALIZED_DAYS
 from telemetry_platform.contracts.tables.player_days import PLAYER_DAYS
 from telemetry_platform.contracts.tables.player_snapshots import PLAYER_SNAPSHOTS
 from telemetry_platform.contracts.tables.sessions import SESSIONS
 from telemetry_platform.contracts.tables.table import Table
+from telemetry_platform.contracts.tables.transactions import TRANSACTIONS
+from telemetry_platform.contracts.tables.unsent_ids import UNSENT_IDS
 
 TABLES: dict[str, Table] = {
     table.name: table
     for table in (
         BRONZE_EVENTS,
         EXCHANGE_RATES,
+        UNSENT_IDS,
         EVENTS,
+        TRANSACTIONS,
         SESSIONS,
         PLAYER_DAYS,
         PLAYER_SNAPSHOTS,
         DAILY_KPIS,
+        MATERIALIZED_DAYS,
     )
 }
 

@@ -42,6 +42,7 @@ DAILY_KPIS = Table(
             column("arpu_30d", DoubleType(), "Revenue of the trailing 30 days / MAU (rolling 30), USD."),
             column("arppu_30d", DoubleType(), "IAP revenue of the trailing 30 days / payers in them, USD."),
             column("is_closed", BooleanType(), "The day is over and bronze has committed past it."),
+            column("is_open", BooleanType(), "May change: the day is not closed, or one of its sessions goes on."),
         ]
     ),
     keys=("event_date", "game_id", "segment", "segment_value"),

@@ -29,6 +29,7 @@ PLAYER_DAYS = Table(
             column("platform", StringType(), "Platform of the last active event of the day; NULL is unknown."),
             column("country", StringType(), "Country of the last active event of the day; NULL is unknown."),
             column("build_version", StringType(), "Version of the last active event of the day; NULL is unknown."),
+            column("is_open", BooleanType(), "May change: the day is not closed, or one of its sessions goes on."),
         ]
     ),
     keys=("event_date", "game_id", "player_id"),

@@ -20,6 +20,7 @@ SESSIONS = Table(
             column("duration_seconds", DoubleType(), "Seconds from the first to the last event; 0 for a single event."),
             column("event_count", LongType(), "Events of the session, also those after midnight."),
             column("is_truncated", BooleanType(), "Not known to have ended within 7 days after its day."),
+            column("is_open", BooleanType(), "May still go on: it ends within one gap of what is not closed yet."),
             column("platform", StringType(), "Platform of the last event."),
             column("build_version", StringType(), "Version of the game of the last event."),
             column("country", StringType(), "Country of the last event."),

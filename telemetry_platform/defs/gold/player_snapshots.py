@@ -3,25 +3,44 @@
 import dagster as dg
 
 from telemetry_platform.contracts.tables import TABLES
-from telemetry_platform.defs.partitions import daily, window_of
 from telemetry_platform.defs.resources import LakeResource
-from telemetry_platform.defs.tables import publish, table_asset
-from telemetry_platform.lake.tables import newest_day_before
+from telemetry_platform.defs.tables import check_result, key_of, publish, table_asset
 from telemetry_platform.lake.window import Window
-from telemetry_platform.transforms.gold.player_snapshots import to_player_snapshots
+from telemetry_platform.partitions.publishing import Published
+from telemetry_platform.quality.audit import GameFault
+
+TABLE = TABLES["gold.player_snapshots"]
+HISTORY_CHECK = "history_is_materialized"
+STALE_CHECK = "later_snapshots_hold"
 
 
-@table_asset("gold.player_snapshots", deps=[dg.AssetDep(["silver", "player_days"])])
-def player_snapshots(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:
-    """Every player's state at the end of each day, carried forward from the newest snapshot before."""
-    window = window_of(context)
-    opened = lake.open()
-    table = TABLES["gold.player_snapshots"]
-    base = newest_day_before(opened.root, table, window)
+@table_asset(
+    TABLE.name,
     # No dependency on itself in Dagster: it would split a backfill into one run a day (design.md, decision 6).
-    previous = opened.read(table.name, base) if base else opened.read(table.name).limit(0)
-    since = Window(base.end, window.end) if base else Window(daily.start.date(), window.end)
-    snapshots = to_player_snapshots(
-        previous, opened.read("silver.player_days", since), start=window.start, end=window.end
-    )
-    return publish(context, opened, snapshots, window, table=table.name)
+    deps=[dg.AssetDep(["silver", "player_days"])],
+    more_checks=[
+        dg.AssetCheckSpec(
+            HISTORY_CHECK,
+            asset=key_of(TABLE),
+            description="Every day with events was materialized. A game with many that were not keeps the rows it has.",
+        ),
+        dg.AssetCheckSpec(
+            STALE_CHECK,
+            asset=key_of(TABLE),
+            description="No stored snapshot was carried forward from player days that have changed since.",
+        ),
+    ],
+)
+def player_snapshots(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:
+    """Every player's state at the end of each day, carried forward from the newest snapshot that holds."""
+    return publish(context, lake.layers(), TABLE.name, results=_results)
+
+
+def _results(published: Published) -> list[dg.AssetCheckResult]:
+    missing = [GameFault(game, "never_materialized", 1, _days(published.missing)) for game in sorted(published.held)]
+    stale = [GameFault(None, "stale", len(part), _days([part])) for part in published.stale]
+    return [check_result(TABLE, HISTORY_CHECK, missing), check_result(TABLE, STALE_CHECK, stale)]
+
+
+def _days(parts: tuple[Window, ...] | list[Window]) -> tuple[str, ...]:
+    return tuple(map(str, parts[:3]))

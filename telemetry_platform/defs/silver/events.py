@@ -1,37 +1,81 @@
 """`silver.events`."""
 
 import dagster as dg
+from pyspark.sql import Observation
+from pyspark.sql import functions as sf
 
 from telemetry_platform.contracts.tables import TABLES
 from telemetry_platform.defs.partitions import window_of
-from telemetry_platform.defs.resources import GamesResource, LakeResource, unreadable_games
+from telemetry_platform.defs.resources import LakeResource
 from telemetry_platform.defs.tables import check_result, key_of, publish, table_asset
+from telemetry_platform.games.registry import Registry
+from telemetry_platform.lake.window import Window
+from telemetry_platform.partitions.layers import Layers
+from telemetry_platform.partitions.publishing import Published
+from telemetry_platform.partitions.recipes import deliveries
 from telemetry_platform.quality.audit import GameFault
-from telemetry_platform.transforms.silver.events import to_events
+from telemetry_platform.transforms.silver.events import to_kept_events
 
 TABLE = TABLES["silver.events"]
 GAMES_CHECK = "games_can_be_read"
+ACCOUNT_CHECK = "every_bronze_row_is_accounted_for"
 
 
 @table_asset(
     TABLE.name,
-    deps=[dg.AssetDep(["bronze", "events"])],
+    deps=[dg.AssetDep(["bronze", "events"]), dg.AssetDep(["silver", "unsent_ids"])],
     more_checks=[
         dg.AssetCheckSpec(
             GAMES_CHECK,
             asset=key_of(TABLE),
             description="Every game's registry entry can be read. A game whose entry cannot keeps the rows it has.",
-        )
+        ),
+        dg.AssetCheckSpec(
+            ACCOUNT_CHECK,
+            asset=key_of(TABLE),
+            description="Rows in bronze, counted from its log, are events, later copies and rows set aside together.",
+        ),
     ],
 )
-def silver_events(context: dg.AssetExecutionContext, lake: LakeResource, games: GamesResource) -> dg.MaterializeResult:
+def silver_events(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:
     """Accepted events, once each."""
-    window = window_of(context)
-    opened = lake.open()
-    # A retry may move a copy across midnight: duplicates are looked for in the neighbouring days too.
-    bronze = opened.read_bronze(window.widened(before=1, after=1))
-    events = to_events(bronze, start=window.start, end=window.end, games=games.load())
-    faults = [GameFault(fault.game_id, "entry_unreadable", 1, (fault.reason,)) for fault in unreadable_games()]
-    return publish(
-        context, opened, events, window, table=TABLE.name, more_results=[check_result(TABLE, GAMES_CHECK, faults)]
+    layers, window = lake.layers(), window_of(context)
+    counts = Observation()
+    found = deliveries(layers, window).observe(
+        counts, sf.count("*").alias("rows"), sf.count_if(~sf.col("is_first")).alias("copies")
+    )
+    events = to_kept_events(found.where("is_first"), layers.games)
+
+    def results(published: Published) -> list[dg.AssetCheckResult]:
+        return [games_result(layers.registry), account_result(layers, window, published, counts)]
+
+    return publish(context, layers, TABLE.name, rows=events, results=results)
+
+
+def games_result(registry: Registry) -> dg.AssetCheckResult:
+    """Whether every game's entry can be read."""
+    faults = [GameFault(fault.game_id, "entry_unreadable", 1, (fault.reason,)) for fault in registry.faults]
+    return check_result(TABLE, GAMES_CHECK, faults)
+
+
+def account_result(layers: Layers, window: Window, published: Published, counts: Observation) -> dg.AssetCheckResult:
+    """Compare what Spark read and wrote with what bronze's log says of these event days.
+
+    With a game that keeps the rows it has, what was written cannot be told from what was there: then only what was
+    read is compared.
+    """
+    in_bronze = sum(layers.bronze.rows.get(day, 0) for day in window)
+    read, copies = counts.get["rows"], counts.get["copies"]
+    set_aside = sum(fault.rows for fault in published.audit.set_aside)
+    written = read - copies - set_aside if layers.registry.faults else published.contents.rows
+    difference = in_bronze - (written + copies + set_aside)
+    faults = [GameFault(None, "not_accounted_for", abs(difference) or 1, (f"{window}: {difference}",))]
+    return check_result(
+        TABLE,
+        ACCOUNT_CHECK,
+        faults if difference or read != in_bronze else [],
+        bronze_rows=in_bronze,
+        later_copies=copies,
+        events=written,
+        set_aside=set_aside,
     )

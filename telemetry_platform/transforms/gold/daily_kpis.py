@@ -44,12 +44,13 @@ def to_daily_kpis(
         .where(in_range)
         .withColumn("s", sf.explode(_segments()))
         .groupBy("event_date", "game_id", sf.col("s.segment"), sf.col("s.segment_value"))
-        .agg(*_counts(), *_sums(), *_session_lengths())
+        .agg(*_counts(), *_sums(), *_session_lengths(), sf.bool_or("is_open_session").alias("has_open_session"))
     )
     return (
         _with_ratios(kpis)
         .where((sf.col("segment") == "all") | _has_anything())
         .withColumn("is_closed", sf.col("event_date") <= sf.lit(closed_through))
+        .withColumn("is_open", ~sf.col("is_closed") | sf.coalesce("has_open_session", sf.lit(False)))
         .select(*DAILY_KPIS.schema.fieldNames())
     )
 
@@ -103,6 +104,7 @@ def _sessions(sessions: DataFrame) -> DataFrame:
         "game_id",
         "player_id",
         (sf.unix_micros("ended_ts") - sf.unix_micros("started_ts")).alias("session_micros"),
+        sf.col("is_open").alias("is_open_session"),
     )
 
 

@@ -11,6 +11,7 @@ from telemetry_platform.contracts.tables.player_snapshots import PLAYER_SNAPSHOT
 BITMAP_DAYS = 91
 
 _VALUES = ("platform", "country", "build_version")
+_CARRIED = ("event_date", "game_id", "player_id", "is_active", "purchase_count", "iap_revenue", "ad_revenue", *_VALUES)
 
 
 def to_player_snapshots(previous: DataFrame, player_days: DataFrame, *, start: date, end: date) -> DataFrame:
@@ -25,6 +26,14 @@ def to_player_snapshots(previous: DataFrame, player_days: DataFrame, *, start: d
     )
     states = _with_bitmaps(_with_running_totals(changes))
     return _each_day(states, start=start, end=end).select(*_columns())
+
+
+def to_fingerprints(player_days: DataFrame) -> DataFrame:
+    """Return `event_date`, `game_id` and `fingerprint`: of what snapshots take from a game's player days of a day.
+
+    The order of rows makes no difference, and the day is part of each row's hash.
+    """
+    return player_days.groupBy("event_date", "game_id").agg(sf.bit_xor(sf.xxhash64(*_CARRIED)).alias("fingerprint"))
 
 
 def _from_previous(previous: DataFrame) -> DataFrame:

@@ -8,7 +8,9 @@ from pyspark.sql import Window as Over
 from pyspark.sql import functions as sf
 
 from telemetry_platform.contracts.tables.events import EVENTS
-from telemetry_platform.games.game import Game, TestSubject
+from telemetry_platform.games.game import Game
+from telemetry_platform.transforms.registry import with_is_excluded
+from telemetry_platform.transforms.silver.unsent_ids import is_unsent
 
 # What makes two copies the same event: everything the client said but when it sent it.
 CONTENT = (
@@ -25,25 +27,59 @@ CONTENT = (
     "properties",
 )
 
+# The order in which copies of an event were received (metrics.md, Duplicate).
+_DELIVERY = ("received_ts", "kafka_topic", "kafka_partition", "kafka_offset")
 
-def to_events(bronze: DataFrame, *, start: date, end: date, games: Mapping[str, Game]) -> DataFrame:
+# The default lateness horizon: how far a copy without sent_ts can lie from another.
+HORIZON_DAYS = 30
+
+
+def to_events(
+    bronze: DataFrame, *, start: date, end: date, games: Mapping[str, Game], unsent: DataFrame | None = None
+) -> DataFrame:
     """Return events of the days [start, end), once each.
 
-    `bronze` holds the good rows of [start - 1, end + 1): a retry may move a copy across midnight, and
-    the first delivery decides on which day the event counts.
+    `bronze` holds the good rows of [start - 1, end + 1), `unsent` the rows of silver.unsent_ids further away, up to
+    the horizon on both sides; None when there is none.
     """
-    return (
-        # A UUID is the same in capitals: rows written before the collector stored it in lower case are compared so too.
-        bronze.withColumn("event_id", sf.lower("event_id"))
-        .withColumn("copy_number", sf.row_number().over(_by_delivery()))
-        .where(sf.col("copy_number") == 1)
-        .where((sf.col("event_date") >= sf.lit(start)) & (sf.col("event_date") < sf.lit(end)))
-        .withColumn("sent_player_id", sf.col("player_id"))
-        .withColumn("player_id", sf.coalesce("player_id", "device_id"))
-        .withColumn("is_excluded", is_excluded(games))
-        .withColumn("clock_corrected", sf.coalesce("clock_corrected", sf.lit(False)))
-        .select(*EVENTS.schema.fieldNames())
+    deliveries = with_is_first(bronze, unsent).where(in_days(start, end) & sf.col("is_first"))
+    return to_kept_events(deliveries, games)
+
+
+def with_is_first(bronze: DataFrame, unsent: DataFrame | None = None) -> DataFrame:
+    """Add `is_first`: no copy of the event that was received earlier is in reach of the row.
+
+    Clients resend what they could not confirm; the first delivery decides on which day the event counts. Each row
+    looks one day to either side *of its own day*, and one without `sent_ts` across the horizon: how many days are
+    materialized together makes no difference.
+    """
+    rows = bronze.withColumns({"event_id": sf.lower("event_id"), "is_unsent": is_unsent(), "is_own": sf.lit(True)})
+    if unsent is not None:
+        looked_up = unsent.withColumns({"is_unsent": sf.lit(True), "is_own": sf.lit(False)})
+        rows = rows.unionByName(looked_up, allowMissingColumns=True)
+    by_day = Over.partitionBy("game_id", "event_id").orderBy(sf.unix_date("event_date"))
+    delivery = sf.struct(*_DELIVERY)
+    nearby = sf.min(delivery).over(by_day.rangeBetween(-1, 1))
+    far = sf.min(sf.when(sf.col("is_unsent"), delivery)).over(by_day.rangeBetween(-HORIZON_DAYS, HORIZON_DAYS))
+    is_first = (nearby == delivery) & (~sf.col("is_unsent") | (far == delivery))
+    return rows.withColumn("is_first", is_first).where("is_own").drop("is_own", "is_unsent")
+
+
+def in_days(start: date, end: date) -> Column:
+    """Whether an event's day is in [start, end)."""
+    return (sf.col("event_date") >= sf.lit(start)) & (sf.col("event_date") < sf.lit(end))
+
+
+def to_kept_events(deliveries: DataFrame, games: Mapping[str, Game]) -> DataFrame:
+    """Return the kept deliveries as events: with the effective player, and whether they enter metrics."""
+    named = deliveries.withColumns(
+        {
+            "sent_player_id": sf.col("player_id"),
+            "player_id": sf.coalesce("player_id", "device_id"),
+            "clock_corrected": sf.coalesce("clock_corrected", sf.lit(False)),
+        }
     )
+    return with_is_excluded(named, games).select(*EVENTS.schema.fieldNames())
 
 
 def classify_deliveries(bronze: DataFrame) -> DataFrame:
@@ -68,24 +104,5 @@ def classify_deliveries(bronze: DataFrame) -> DataFrame:
     )
 
 
-def is_excluded(games: Mapping[str, Game]) -> Column:
-    """Whether an event enters no metric: not production, or a test player or build from its day on."""
-    excluded = sf.coalesce("environment", sf.lit("production")) != "production"
-    for game in games.values():
-        listed = _listed("player_id", game.test_players) | _listed("build_version", game.test_builds)
-        excluded = excluded | ((sf.col("game_id") == game.game_id) & listed)
-    return excluded
-
-
 def _by_delivery() -> WindowSpec:
-    return Over.partitionBy("game_id", "event_id").orderBy(
-        "received_ts", "kafka_topic", "kafka_partition", "kafka_offset"
-    )
-
-
-def _listed(column: str, subjects: tuple[TestSubject, ...]) -> Column:
-    listed = sf.lit(False)
-    for subject in subjects:
-        matches = sf.coalesce(sf.col(column) == subject.value, sf.lit(False))
-        listed = listed | (matches & (sf.col("event_date") >= sf.lit(subject.valid_from)))
-    return listed
+    return Over.partitionBy("game_id", "event_id").orderBy(*_DELIVERY)

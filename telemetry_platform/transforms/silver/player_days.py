@@ -13,11 +13,20 @@ _PLAYER_DAY = ("event_date", "game_id", "player_id")
 _LAST_VALUES = ("platform", "country", "build_version")
 
 
-def to_player_days(events: DataFrame, sessions: DataFrame, rates: DataFrame, *, start: date, end: date) -> DataFrame:
+def to_player_days(
+    events: DataFrame,
+    sessions: DataFrame,
+    rates: DataFrame,
+    *,
+    start: date,
+    end: date,
+    closed_through: date,
+    transactions: DataFrame | None = None,
+) -> DataFrame:
     """Return one row per player and day of [start, end) with any event that is not excluded.
 
-    `events` may reach further back than `start`: a transaction that is delivered again counts on its
-    first day, as far back as the events go.
+    `events` and `sessions` hold these days, `transactions` the rows of silver.transactions across the horizon before
+    and after them: a transaction that is delivered again counts on its first day.
     """
     relevant_rates = rates.where(
         (sf.col("rate_date") >= sf.lit(start - timedelta(days=RATE_DAYS))) & (sf.col("rate_date") < sf.lit(end))
@@ -25,12 +34,13 @@ def to_player_days(events: DataFrame, sessions: DataFrame, rates: DataFrame, *, 
     facts = (
         _activity(events)
         .unionByName(_playtime(sessions), allowMissingColumns=True)
-        .unionByName(_money(events, relevant_rates), allowMissingColumns=True)
+        .unionByName(_money(events, relevant_rates, transactions), allowMissingColumns=True)
         .where((sf.col("event_date") >= sf.lit(start)) & (sf.col("event_date") < sf.lit(end)))
     )
     return (
         facts.groupBy(*_PLAYER_DAY)
         .agg(*_totals())
+        .withColumn("is_open", sf.col("has_open_session") | (sf.col("event_date") > sf.lit(closed_through)))
         .select("*", "last_values.*")
         .select(*PLAYER_DAYS.schema.fieldNames())
     )
@@ -60,18 +70,19 @@ def _playtime(sessions: DataFrame) -> DataFrame:
         "game_id",
         "player_id",
         sf.lit(1).alias("session_count"),
+        sf.col("is_open").alias("has_open_session"),
         (sf.unix_micros("ended_ts") - sf.unix_micros("started_ts")).alias("playtime_micros"),
     )
 
 
-def _money(events: DataFrame, rates: DataFrame) -> DataFrame:
+def _money(events: DataFrame, rates: DataFrame, transactions: DataFrame | None) -> DataFrame:
     """Return a row per counted purchase, refund and ad impression, with its amount where it belongs.
 
     Amounts are bounded, and so many fit into a sum that one which does not is made up: it becomes NULL.
     """
     amount = sf.col("amount")
     is_purchase = sf.col("kind") == "purchase"
-    return to_money(events, rates).select(
+    return to_money(events, rates, transactions).select(
         *_PLAYER_DAY,
         is_purchase.cast("int").alias("purchase_count"),
         sf.when(is_purchase, amount).alias("purchased"),
@@ -98,6 +109,7 @@ def _totals() -> list[Column]:
     }
     return [
         sf.coalesce(sf.bool_or("is_active"), sf.lit(False)).alias("is_active"),
+        sf.coalesce(sf.bool_or("has_open_session"), sf.lit(False)).alias("has_open_session"),
         *(total.alias(name) for name, total in totals.items()),
         # The struct begins with event_ts: the greatest one is the last event's.
         sf.max("last_values").alias("last_values"),

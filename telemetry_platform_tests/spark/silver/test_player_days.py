@@ -7,7 +7,18 @@ from telemetry_platform.contracts.tables import TABLES
 from telemetry_platform.lake.tables import conform
 from telemetry_platform.transforms.money import money_set_aside
 from telemetry_platform.transforms.silver.player_days import to_player_days
-from telemetry_platform_tests.builders import DAY, at, event, purchase, rate, refund, rows_of, session, table
+from telemetry_platform_tests.builders import (
+    DAY,
+    at,
+    event,
+    purchase,
+    rate,
+    refund,
+    rows_of,
+    session,
+    table,
+    transaction,
+)
 
 NEXT_DAY = DAY + timedelta(days=1)
 
@@ -18,6 +29,7 @@ def player_days(
     *,
     sessions: list[dict] | None = None,
     rates: list[dict] | None = None,
+    transactions: list[dict] | None = None,
     start: date = DAY,
     end: date = NEXT_DAY,
 ) -> list[Row]:
@@ -27,6 +39,8 @@ def player_days(
         table(spark, "reference.exchange_rates", rates or []),
         start=start,
         end=end,
+        closed_through=NEXT_DAY,
+        transactions=table(spark, "silver.transactions", transactions) if transactions else None,
     )
     return rows_of(conform(found, TABLES["silver.player_days"]), "event_date", "player_id")
 
@@ -80,7 +94,6 @@ def test_receipts_decide_what_counts(spark: SparkSession) -> None:
 
 def test_a_transaction_counts_once_per_kind_and_the_first_event_wins(spark: SparkSession) -> None:
     events = [
-        purchase(at("12:00"), transaction_id="t", price_minor=1, receipt_status="invalid"),
         purchase(at("12:02"), transaction_id="t", price_minor=300),
         purchase(at("12:01"), transaction_id="t", price_minor=200),
         purchase(at("12:01"), transaction_id="t", price_minor=70, game_id="other"),
@@ -91,13 +104,41 @@ def test_a_transaction_counts_once_per_kind_and_the_first_event_wins(spark: Spar
     assert found["other"].iap_revenue == Decimal("0.700000")
 
 
-def test_a_transaction_delivered_again_the_next_day_counts_on_its_first(spark: SparkSession) -> None:
+def test_the_latest_verdict_of_any_event_of_a_transaction_decides_whether_it_counts(spark: SparkSession) -> None:
+    later = NEXT_DAY + timedelta(days=20)
+    told = {
+        "mended": ("invalid", "valid"),
+        "charged_back": ("valid", "invalid"),
+        "checked_late": (None, "valid"),
+        "never_checked": ("unverified", None),
+    }
     events = [
-        purchase(at("23:59"), transaction_id="t"),
-        purchase(at("00:01", NEXT_DAY), transaction_id="t"),
+        purchase(at("12:00"), transaction_id=t, player_id=t, receipt_status=first) for t, (first, _) in told.items()
     ]
-    (row,) = player_days(spark, events, start=NEXT_DAY, end=NEXT_DAY + timedelta(days=1))
-    assert (row.purchase_count, row.iap_revenue, row.event_count) == (0, Decimal("0.000000"), 1)
+    elsewhere = [
+        transaction(at("12:00", later), transaction_id=t, receipt_status=last) for t, (_, last) in told.items()
+    ]
+    found = {row.player_id: row for row in player_days(spark, events, transactions=elsewhere)}
+    assert {player: row.purchase_count for player, row in found.items()} == {
+        "mended": 1,
+        "charged_back": 0,
+        "checked_late": 1,
+        "never_checked": 1,
+    }
+    assert found["checked_late"].iap_revenue_unverified == 0
+    assert found["never_checked"].iap_revenue_unverified == Decimal("4.990000")
+
+
+def test_a_transaction_handed_over_again_within_the_horizon_counts_on_its_first_day_alone(spark: SparkSession) -> None:
+    events = [purchase(at("00:01"), transaction_id=t, player_id=t) for t in ("day", "month", "longer")]
+    before = [
+        transaction(at("23:59", DAY - timedelta(days=1)), transaction_id="day"),
+        transaction(at("12:00", DAY - timedelta(days=30)), transaction_id="month"),
+        transaction(at("12:00", DAY - timedelta(days=31)), transaction_id="longer"),
+    ]
+    found = {row.player_id: row for row in player_days(spark, events, transactions=before)}
+    assert {player: row.purchase_count for player, row in found.items()} == {"day": 0, "month": 0, "longer": 1}
+    assert found["day"].event_count == 1
 
 
 def test_minor_units_follow_the_currency(spark: SparkSession) -> None:

@@ -5,16 +5,24 @@ from pyspark.sql import SparkSession
 from telemetry_platform.contracts.tables import TABLES
 from telemetry_platform.games.game import Game
 from telemetry_platform.lake.tables import conform
-from telemetry_platform.transforms.silver.sessions import to_sessions
+from telemetry_platform.transforms.silver.sessions import never_paused, to_sessions
 from telemetry_platform_tests.builders import DAY, GAME, at, event, rows_of, table
 
 NEXT_DAY = DAY + timedelta(days=1)
+CLOSED = DAY + timedelta(days=30)
 
 
 def sessions(
-    spark: SparkSession, rows: list[dict], *, start: date = DAY, end: date = NEXT_DAY, games: dict | None = None
+    spark: SparkSession,
+    rows: list[dict],
+    *,
+    start: date = DAY,
+    end: date = NEXT_DAY,
+    games: dict | None = None,
+    closed_through: date = CLOSED,
 ) -> list:
-    found = to_sessions(table(spark, "silver.events", rows), start=start, end=end, games=games or {})
+    events = table(spark, "silver.events", rows)
+    found = to_sessions(events, start=start, end=end, games=games or {}, closed_through=closed_through)
     return rows_of(conform(found, TABLES["silver.sessions"]), "started_ts", "player_id", "device_id")
 
 
@@ -86,3 +94,21 @@ def test_no_characters_in_ids_make_two_sessions_one(spark: SparkSession) -> None
     pairs = [("a\x1fb", "c"), ("a", "b\x1fc"), ("a:1", "b"), ("a", "1:b"), ("1:a", None), ("1", ":a"), ("a1:", "b")]
     found = sessions(spark, [event(player_id=player, device_id=device) for player, device in pairs])
     assert len({row.session_key for row in found}) == len(pairs)
+
+
+def test_session_that_may_still_go_on_is_open_until_the_day_it_may_go_on_to_is_closed(spark: SparkSession) -> None:
+    rows = [event(ts=at("23:50")), event(ts=at("00:10", NEXT_DAY)), event(ts=at("20:00"), player_id="other")]
+    found = [sessions(spark, rows, closed_through=day) for day in (DAY - timedelta(days=1), DAY, NEXT_DAY)]
+    assert [[row.is_open for row in rows] for rows in found] == [[True, True], [False, True], [False, False]]
+
+
+def test_only_who_is_never_silent_for_longer_than_the_gap_may_go_on_from_before_a_day_to_after_it(
+    spark: SparkSession,
+) -> None:
+    rows = [event(ts=at(f"{minute // 60:02}:{minute % 60:02}"), player_id="bot") for minute in range(20, 1440, 30)]
+    rows += [row | {"player_id": "sleeper"} for row in rows if row["event_ts"].hour != 4]
+    rows += [row | {"player_id": "early"} for row in rows if row["event_ts"].hour < 23]
+    rows += [row | {"player_id": "server", "platform": "server"} for row in rows]
+    rows += [event(ts=at(text), player_id="visitor") for text in ("00:00", "12:00", "23:59")]
+    found = never_paused(table(spark, "silver.events", rows), day=DAY, games={})
+    assert {row.player_id for row in found.collect()} == {"bot"}

@@ -1,0 +1,137 @@
+"""From event days that gained rows to the partitions that have to be restated: one function per table.
+
+Backfills, the closing run and whoever finds late data ask here, so that all of them mean the same. What lies further
+away than a day is looked up in what is stored, without a JVM: only what was materialized can need restating.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from telemetry_platform.games.game import Game
+from telemetry_platform.lake.bronze_days import BronzeDays
+from telemetry_platform.lake.manifest import Materialized, materialized_days
+from telemetry_platform.lake.window import Window
+from telemetry_platform.partitions.carried import PLAYER_DAYS, SNAPSHOTS, recorded_history, stale_snapshots
+from telemetry_platform.partitions.looking_up import days_of, days_sharing_ids, days_sharing_transactions
+from telemetry_platform.transforms.registry import DEFAULT_GAP_MINUTES
+from telemetry_platform.transforms.silver.sessions import LONGEST_SESSION_DAYS
+
+Days = frozenset[date]
+
+
+@dataclass(frozen=True)
+class Touched:
+    """Event days whose rows in bronze are new, in the lake at `root`."""
+
+    root: str
+    days: Days
+    games: Mapping[str, Game]
+
+
+def touched_days(root: str, bronze: BronzeDays, start_date: date) -> Days:
+    """Event days whose bronze rows are not all in `silver.events`: never run, failed, or grown since."""
+    entries = materialized_days(root, "silver.events")
+    read = {day: entry.bronze_rows for day, entry in entries.items() if entry.state == "done"}
+    return frozenset(day for day, rows in bronze.rows.items() if rows and day >= start_date and read.get(day) != rows)
+
+
+def unsent_ids(touched: Touched) -> Days:
+    """The touched days."""
+    return touched.days
+
+
+def events(touched: Touched) -> Days:
+    """The touched days and their neighbours, and days with other copies of deliveries that have no `sent_ts`."""
+    return _widened(touched.days) | days_sharing_ids(touched.root, touched.days)
+
+
+def transactions(touched: Touched) -> Days:
+    """The days whose events may change."""
+    return events(touched)
+
+
+def sessions(touched: Touched) -> Days:
+    """The touched days, their neighbours, and the days of stored sessions that reach a touched day."""
+    gaps = [game.session_gap_minutes for game in touched.games.values()]
+    reaching = timedelta(minutes=max([*gaps, DEFAULT_GAP_MINUTES]))
+    found: set[date] = set()
+    for day in touched.days:
+        before = Window(day - timedelta(days=LONGEST_SESSION_DAYS), day)
+        found |= days_of(touched.root, "silver.sessions", before, "ended_ts + ? >= ?::TIMESTAMPTZ", [reaching, day])
+    return _widened(touched.days) | found
+
+
+def player_days(touched: Touched) -> Days:
+    """Days whose events or sessions may change, and those of events that share a transaction with new ones."""
+    return events(touched) | sessions(touched) | days_sharing_transactions(touched.root, touched.days)
+
+
+def player_snapshots(touched: Touched) -> Days:
+    """Every stored day from the first on whose player days may change: state is carried forward."""
+    first = min(player_days(touched), default=date.max)
+    stored = materialized_days(touched.root, "gold.player_snapshots")
+    return frozenset(day for day in stored if day >= first) | touched.days
+
+
+def daily_kpis(touched: Touched) -> Days:
+    """The days of the snapshots, and those whose sessions may change."""
+    return player_snapshots(touched) | player_days(touched)
+
+
+AFFECTED: dict[str, Callable[[Touched], Days]] = {
+    "silver.unsent_ids": unsent_ids,
+    "silver.events": events,
+    "silver.transactions": transactions,
+    "silver.sessions": sessions,
+    "silver.player_days": player_days,
+    "gold.player_snapshots": player_snapshots,
+    "gold.daily_kpis": daily_kpis,
+}
+
+
+def pending(root: str, bronze: BronzeDays, start_date: date) -> Window | None:
+    """Return the days to materialize so that every table is what its layer below says; None when all of them are.
+
+    One range, from the first day that is not up to date to the newest there is: what carries state forward needs the
+    days between too.
+    """
+    touched = touched_days(root, bronze, start_date)
+    stored = {name: materialized_days(root, name) for name in AFFECTED}
+    behind = {day for entries in stored.values() for day, entry in entries.items() if not _is_current(entry, bronze)}
+    behind |= touched | set(stale_snapshots(stored[SNAPSHOTS], recorded_history(stored[PLAYER_DAYS])))
+    newest = max([*touched, *(day for entries in stored.values() for day in entries)], default=start_date)
+    first = min((day for day in behind if day >= start_date), default=None)
+    return Window.of_days(first, newest) if first is not None else None
+
+
+def _is_current(entry: Materialized, bronze: BronzeDays) -> bool:
+    """Whether a stored day is what it would be if it were computed now, as far as its own entry tells."""
+    read = (entry.bronze_rows_before, entry.bronze_rows, entry.bronze_rows_after)
+    now = tuple(bronze.rows.get(entry.day + timedelta(days=n), 0) for n in (-1, 0, 1))
+    return entry.state == "done" and not entry.is_stale and read == now
+
+
+def closing_window(day: date, start_date: date) -> Window:
+    """Return the days to materialize when `day` closes: what its last events complete, the day before included.
+
+    A session of the evening before is known to its end only now. What lies further back is `pending`.
+    """
+    return Window.of_days(max(min(_widened([day])), start_date), day)
+
+
+def restatement(touched: Touched, *, first: date, last: date) -> Window | None:
+    """Return the days to materialize so that every table is what its layer below says; None when there are none.
+
+    One range, from the first affected day of any table to the last one, within the partitions `first` to `last`:
+    what carries state forward needs the days between too.
+    """
+    if not touched.days:
+        return None
+    # daily_kpis depends on all others: its days hold theirs.
+    inside = [day for day in daily_kpis(touched) if first <= day <= last]
+    return Window.of_days(min(inside), max(inside)) if inside else None
+
+
+def _widened(days: Iterable[date]) -> Days:
+    return frozenset(day + timedelta(days=n) for day in days for n in (-1, 0, 1))

@@ -1,0 +1,118 @@
+"""Materialize days of a table: compute, write, and record what was written from what."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+
+from pyspark.sql import DataFrame
+
+from telemetry_platform.errors import LakeError
+from telemetry_platform.lake import manifest
+from telemetry_platform.lake.log import Contents
+from telemetry_platform.lake.manifest import Materialized, Written
+from telemetry_platform.lake.window import Window
+from telemetry_platform.partitions.affected import AFFECTED, Touched
+from telemetry_platform.partitions.carried import (
+    PLAYER_DAYS,
+    SNAPSHOTS,
+    History,
+    fingerprints_of,
+    history,
+    recorded_history,
+    stale_snapshots,
+)
+from telemetry_platform.partitions.layers import Layers, contiguous
+from telemetry_platform.quality.audit import Audit
+
+_FROM_ALL_HISTORY = (SNAPSHOTS, "gold.daily_kpis")
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a write left in the table, what it set aside, and what it could not or did not bring up to date.
+
+    `missing` are days that were never materialized, so that `held` games kept the rows they had; `stale` are stored
+    snapshots of other days that were carried from what is no longer so.
+    """
+
+    contents: Contents
+    audit: Audit
+    held: frozenset[str] = frozenset()
+    missing: tuple[Window, ...] = ()
+    stale: tuple[Window, ...] = ()
+
+
+def materialize(
+    layers: Layers, name: str, window: Window, *, rows: DataFrame | None = None, run_id: str = ""
+) -> Published:
+    """Replace the days of `window` in table `name` and record them in the manifest.
+
+    `rows` are those the recipe gives, for a caller that has them. Games whose registry entry cannot be read keep the
+    rows they have, and so do, in tables made from all of history, those with days that were never materialized.
+    Raises LakeError when that is all of them.
+    """
+    past = history(layers, window.end - timedelta(days=1)) if name in _FROM_ALL_HISTORY else None
+    without = {fault.game_id for fault in layers.registry.faults} | (past.held if past else set())
+    if past is not None and past.held and not past.days.keys() - past.held:
+        raise LakeError(f"{name} {window} needs days that were never materialized. {_what_to_do(past.missing)}")
+    if name == "silver.events":
+        _mark_what_depends_on(layers, window)
+    entries = [_entry(layers, day, run_id) for day in window]
+    manifest.begin(layers.lake.root, name, entries)
+    found = layers.recipes[name](layers, window) if rows is None else rows
+    contents, audit = layers.lake.replace(name, found, window, without_games=without)
+    written = Written(contents.version, contents.rows_by_day, _fingerprints(layers, name, window, past))
+    layers.written(name, manifest.finish(layers.lake.root, name, entries, written))
+    if past is None:
+        return Published(contents, audit)
+    stale = stale_snapshots(layers.entries(SNAPSHOTS), recorded_history(layers.entries(PLAYER_DAYS)))
+    return Published(contents, audit, past.held, tuple(contiguous(past.missing)), tuple(contiguous(stale)))
+
+
+def _mark_what_depends_on(layers: Layers, window: Window) -> None:
+    """Note which stored days further away change by the rows that the window's days have gained.
+
+    Of the days next to them their counts tell, and of the snapshots and what is made from them their fingerprints.
+    """
+    root, known = layers.lake.root, layers.entries("silver.events")
+    grown = frozenset(
+        day for day in window if day not in known or known[day].bronze_rows != layers.bronze.rows.get(day, 0)
+    )
+    touched = Touched(root, grown & layers.bronze.rows.keys(), layers.games)
+    near = window.widened(before=1, after=1)
+    for name in ("silver.events", "silver.sessions", "silver.player_days"):
+        entries = layers.entries(name)
+        elsewhere = {day for day, entry in entries.items() if day not in near and not entry.is_stale}
+        if touched.days and elsewhere:
+            stale = AFFECTED[name](touched) & elsewhere
+            manifest.mark_stale(root, name, [entries[day] for day in stale])
+            layers.written(name, [replace(entries[day], is_stale=True) for day in stale])
+
+
+def _what_to_do(missing: Iterable[date]) -> str:
+    days = contiguous(missing)
+    commands = "; ".join(
+        f"telemetry materialize --from {part.start} --to {part.end - timedelta(days=1)}" for part in days[:3]
+    )
+    return f"Bronze has events of {', '.join(map(str, days[:10]))}{' and more' if days[10:] else ''}: run {commands}."
+
+
+def _entry(layers: Layers, day: date, run_id: str) -> Materialized:
+    return Materialized(
+        day=day,
+        state="writing",
+        bronze_version=layers.bronze.version,
+        bronze_rows=layers.bronze.rows.get(day, 0),
+        bronze_rows_before=layers.bronze.rows.get(day - timedelta(days=1), 0),
+        bronze_rows_after=layers.bronze.rows.get(day + timedelta(days=1), 0),
+        games_fingerprint=layers.registry.fingerprint,
+        run_id=run_id,
+    )
+
+
+def _fingerprints(layers: Layers, name: str, window: Window, past: History | None) -> dict[date, dict[str, int]]:
+    if name == PLAYER_DAYS:
+        return fingerprints_of(layers.lake.read(name, [window]), window)
+    if name == SNAPSHOTS and past is not None:
+        return {day: past.at(day) for day in window}
+    return {}

@@ -1,0 +1,114 @@
+"""How the days of each table are computed from the layers below."""
+
+from datetime import timedelta
+
+from pyspark.sql import DataFrame
+
+from telemetry_platform.lake.window import Window
+from telemetry_platform.partitions.carried import SNAPSHOTS, base_of, history, holds
+from telemetry_platform.partitions.layers import Layers, Recipe
+from telemetry_platform.transforms import money
+from telemetry_platform.transforms.gold.daily_kpis import TRAILING_DAYS, to_daily_kpis
+from telemetry_platform.transforms.gold.player_snapshots import to_player_snapshots
+from telemetry_platform.transforms.money import money_set_aside, to_transactions
+from telemetry_platform.transforms.silver.events import HORIZON_DAYS, in_days, to_kept_events, with_is_first
+from telemetry_platform.transforms.silver.player_days import to_player_days
+from telemetry_platform.transforms.silver.sessions import LONGEST_SESSION_DAYS, never_paused, of_devices, to_sessions
+from telemetry_platform.transforms.silver.unsent_ids import to_unsent_ids
+
+
+def unsent_ids(layers: Layers, window: Window) -> DataFrame:
+    """Deliveries of the days whose sending time is not known."""
+    return to_unsent_ids(layers.bronze_rows(window))
+
+
+def deliveries(layers: Layers, window: Window) -> DataFrame:
+    """Every good bronze row of the days, and whether it is the first delivery of its event."""
+    compared = window.widened(before=1, after=1)
+    unsent = layers.around("silver.unsent_ids", compared, HORIZON_DAYS - 1)
+    return with_is_first(layers.bronze_rows(compared), unsent).where(in_days(window.start, window.end))
+
+
+def events(layers: Layers, window: Window) -> DataFrame:
+    """Accepted events of the days, once each."""
+    return to_kept_events(deliveries(layers, window).where("is_first"), layers.games)
+
+
+def transactions(layers: Layers, window: Window) -> DataFrame:
+    """Purchases and refunds of the days by transaction."""
+    return to_transactions(layers.rows("silver.events", window))
+
+
+def sessions(layers: Layers, window: Window) -> DataFrame:
+    """Sessions that start on the days, read forward until they have ended."""
+    found = layers.rows("silver.events", window.widened(before=1, after=1))
+    next_day = Window.of_days(window.end, window.end)
+    far = Window(window.end + timedelta(days=1), window.end + timedelta(days=LONGEST_SESSION_DAYS))
+    if layers.has_rows(next_day) and layers.has_rows(far):
+        devices = never_paused(layers.rows("silver.events", next_day), day=window.end, games=layers.games)
+        # Hardly ever anybody: looking costs one column scan of a day, reading on would cost six days.
+        if not devices.isEmpty():
+            found = found.unionByName(of_devices(layers.rows("silver.events", far), devices))
+    return to_sessions(
+        found, start=window.start, end=window.end, games=layers.games, closed_through=layers.closed_through
+    )
+
+
+def player_days(layers: Layers, window: Window) -> DataFrame:
+    """What each player did on the days."""
+    return to_player_days(
+        layers.rows("silver.events", window),
+        layers.rows("silver.sessions", window),
+        layers.lake.read("reference.exchange_rates"),
+        start=window.start,
+        end=window.end,
+        closed_through=layers.closed_through,
+        transactions=layers.around("silver.transactions", window, money.HORIZON_DAYS),
+    )
+
+
+def money_left_out(layers: Layers, window: Window) -> DataFrame:
+    """Money rows of the days that count nowhere, with the reason as `fault`."""
+    return money_set_aside(
+        layers.rows("silver.events", window),
+        layers.lake.read("reference.exchange_rates"),
+        layers.around("silver.transactions", window, money.HORIZON_DAYS),
+    )
+
+
+def player_snapshots(layers: Layers, window: Window) -> DataFrame:
+    """State of every player at the end of each day, carried forward from the newest snapshots that still hold."""
+    base = base_of(layers, history(layers, window.end - timedelta(days=1)), window)
+    return to_player_snapshots(base.snapshots, base.player_days, start=window.start, end=window.end)
+
+
+def daily_kpis(layers: Layers, window: Window) -> DataFrame:
+    """The daily sheet of every game."""
+    return to_daily_kpis(
+        snapshots_of(layers, window),
+        layers.rows("silver.player_days", window.widened(before=TRAILING_DAYS - 1)),
+        layers.rows("silver.sessions", window),
+        start=window.start,
+        end=window.end,
+        closed_through=layers.closed_through,
+    )
+
+
+def snapshots_of(layers: Layers, window: Window) -> DataFrame:
+    """Snapshots of the days, materialized first where they do not hold any more."""
+    past = history(layers, window.end - timedelta(days=1))
+    if not all(holds(layers.entries(SNAPSHOTS), past, day) for day in window):
+        layers.materialize(layers, SNAPSHOTS, window)
+        layers.made.append((SNAPSHOTS, window))
+    return layers.lake.read(SNAPSHOTS, [window])
+
+
+RECIPES: dict[str, Recipe] = {
+    "silver.unsent_ids": unsent_ids,
+    "silver.events": events,
+    "silver.transactions": transactions,
+    "silver.sessions": sessions,
+    "silver.player_days": player_days,
+    "gold.player_snapshots": player_snapshots,
+    "gold.daily_kpis": daily_kpis,
+}
