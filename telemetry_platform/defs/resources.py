@@ -59,9 +59,9 @@ class WarehouseResource(dg.ConfigurableResource):
     def copy_window(self, table: Table, window: Window) -> dict[str, int]:
         """Make the warehouse's window equal the lake's; returns the Delta version and the rows."""
         settings = current_settings()
-        version, rows = read_window(settings.lake, table, window)
+        version, batches = read_window(settings.lake, table, window)
         with self._connection() as connection:
-            there = sync(connection, settings.warehouse.database, Snapshot(table, window, version, rows))
+            there = sync(connection, settings.warehouse.database, Snapshot(table, window, version, batches))
         return {"delta_version": version, "rows": there}
 
 

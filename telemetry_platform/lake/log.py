@@ -1,22 +1,24 @@
 """The Delta log and table files read without a JVM."""
 
 import os
-from collections.abc import Collection, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
+from pyspark.sql.pandas.types import to_arrow_schema
 
 from telemetry_platform.contracts.tables.table import Table
-from telemetry_platform.errors import LakeError
+from telemetry_platform.errors import LakeError, LogTruncated
 from telemetry_platform.lake.actions import AddedFile, Commit, commit_of
 from telemetry_platform.lake.log_folder import LogFolder
-from telemetry_platform.lake.snapshot import read_snapshot
+from telemetry_platform.lake.scan import batches, dataset
+from telemetry_platform.lake.snapshot import Days, Snapshot, read_snapshot
 from telemetry_platform.lake.window import Window
 
 __all__ = ["AddedFile", "Commit", "Contents"]
@@ -85,50 +87,74 @@ def _not_there(table_name: str) -> LakeError:
 
 def contents(lake: str, table: Table, window: Window | None = None) -> Contents:
     """Count a partitioned table's rows in `window` from the log alone, without reading a file."""
-    delta = open_table(lake, table.name)
-    if delta is None:
-        raise LakeError(f"{table.name} does not exist yet: materialize it first.")
-    counts = _rows_by_partition(delta, table)
-    if window is not None:
-        counts = counts.filter((pc.field("day") >= pc.scalar(window.start)) & (pc.field("day") < pc.scalar(window.end)))
-    by_day = _totals(counts.filter(_IN_CALENDAR), "day")
-    return Contents(delta.version(), sum(counts["rows"].to_pylist()), by_day, _totals(counts, "game"))
+    snapshot = snapshot_of(lake, table, window)
+    return _counted(snapshot.version, snapshot.files, table)
 
 
-def _rows_by_partition(delta: DeltaTable, table: Table) -> pa.Table:
-    """Day, game and row count of each file.
+def contents_of_commit(lake: str, table: Table, version: int) -> Contents:
+    """Count the rows that a commit wrote, from that commit alone.
 
-    Only these leave Arrow: the log also holds the least and greatest value of each column, and a client's time
-    before the year 1 among them is one that Python cannot hold.
+    Of one that replaced whole partitions these are the rows they hold at `version`. Raises LogTruncated when the
+    commit is not, or no longer, in the log.
     """
-    actions = pa.table(delta.get_add_actions(flatten=True))
-    rows = actions["num_records"].cast(pa.int64()).fill_null(0)
-    day = actions[f"partition.{table.date_column}"].cast(pa.date32())
-    has_game = "partition.game_id" in actions.column_names
-    game = actions["partition.game_id"].cast(pa.string()) if has_game else pa.nulls(len(actions), pa.string())
-    return pa.table({"day": day, "game": game, "rows": rows})
+    actions = _folder(lake, table.name).commit(version)
+    if actions is None:
+        raise LogTruncated(f"{table.name}: the log does not hold version {version}.")
+    return _counted(version, [action.add.file() for action in actions if action.add is not None], table)
 
 
-_IN_CALENDAR = (pc.field("day") >= pc.scalar(date.min)) & (pc.field("day") <= pc.scalar(date.max))
+def snapshot_of(lake: str, table: Table, window: Window | None = None) -> Snapshot:
+    """Read a table's newest version, with the files of `window`; raises LakeError when there is no table."""
+    is_partitioned = table.date_column in table.partition_by
+    days = Days(table.date_column, window) if window is not None and is_partitioned else None
+    snapshot = read_snapshot(_folder(lake, table.name), days)
+    if snapshot is None:
+        raise _not_there(table.name)
+    return snapshot
 
 
-def _totals(counts: pa.Table, column: str) -> dict[Any, int]:
-    totals = counts.filter(pc.field(column).is_valid()).group_by(column).aggregate([("rows", "sum")])
-    return dict(zip(totals[column].to_pylist(), totals["rows_sum"].to_pylist(), strict=True))
+def _counted(version: int, files: Iterable[AddedFile], table: Table) -> Contents:
+    rows, by_day, by_game = 0, Counter[date](), Counter[str]()
+    for file in files:
+        number = file.num_records or 0
+        rows += number
+        if (day := _in_calendar(file.partition_values.get(table.date_column))) is not None:
+            by_day[day] += number
+        if (game := file.partition_values.get("game_id")) is not None:
+            by_game[game] += number
+    return Contents(version, rows, dict(by_day), dict(by_game))
 
 
-def read_window(lake: str, table: Table, window: Window) -> tuple[int, pa.Table]:
-    """Read a window of a table as Arrow, with the version it was read at."""
-    delta = open_table(lake, table.name)
-    if delta is None:
-        raise LakeError(f"{table.name} does not exist yet: materialize it first.")
-    column = ds.field(table.date_column)
-    within = (column >= pc.scalar(window.start)) & (column < pc.scalar(window.end))
-    return delta.version(), delta.to_pyarrow_dataset().to_table(filter=within)
+def _in_calendar(day: str | None) -> date | None:
+    """A partition's day; None for NULL and for one that is no date of Python's, such as the year -221."""
+    try:
+        return date.fromisoformat(day) if day else None
+    except ValueError:
+        return None
+
+
+def read_window(lake: str, table: Table, window: Window) -> tuple[int, Iterator[pa.RecordBatch]]:
+    """Stream the rows of a window, in the contract's columns and types, with the version they are read at.
+
+    Memory does not follow from the window's size. Files that are cleaned up while they are read are an error.
+    """
+    snapshot = snapshot_of(lake, table, window)
+    schema = to_arrow_schema(table.schema, timezone="UTC")
+    rows = batches(_folder(lake, table.name), snapshot, schema)
+    if table.date_column not in table.partition_by:
+        day = ds.field(table.date_column)
+        within = (day >= pc.scalar(window.start)) & (day < pc.scalar(window.end))
+        rows = (batch.filter(within) for batch in rows)
+    return snapshot.version, rows
+
+
+def dataset_of(lake: str, table: Table, window: Window | None = None) -> ds.Dataset:
+    """Open a table as a dataset in its own schema, with the files of `window` only."""
+    return dataset(_folder(lake, table.name), snapshot_of(lake, table, window))
 
 
 def table_names(lake: str) -> list[str]:
     """Names of the product's tables that exist in the lake."""
     from telemetry_platform.contracts.tables import TABLES
 
-    return [name for name in TABLES if open_table(lake, name) is not None]
+    return [name for name in TABLES if (folder := LogFolder.at(table_path(lake, name))) and folder.holds_table()]

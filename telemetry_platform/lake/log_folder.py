@@ -61,6 +61,10 @@ class LogFolder:
         # The folder may have any name: pyarrow would take one with a colon for an address.
         return cls(address, fs.SubTreeFileSystem(os.path.abspath(address), fs.LocalFileSystem()))  # noqa: PTH100
 
+    def holds_table(self) -> bool:
+        """Whether a table was ever written here."""
+        return self._has(_commit_name(0)) or self.last_checkpoint() is not None
+
     def commit(self, version: int) -> list[Action] | None:
         """Read a commit; None when its file is not there."""
         lines = self._read(_commit_name(version))

@@ -3,11 +3,13 @@
 What is visible is the old window or the new one, never a mix: everything that may take long or
 commit on its own (DDL, PUT, COPY) happens in a staging table first; then one transaction of DML
 moves the fence, deletes and inserts. A process that dies before COMMIT leaves the old window.
+Rows are never held but for a batch of them, nor on disk but for one file: a window may be a year.
 """
 
 import logging
 import tempfile
 import uuid
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,15 +25,20 @@ from telemetry_platform.warehouse.columns import column_definitions, column_name
 
 log = logging.getLogger(__name__)
 
+# Snowflake loads files of 100 to 250 MB best; a warehouse loads several at a time.
+FILE_BYTES = 100 * 2**20
+# Rows of a row group in memory: large enough to pack well, small beside a file.
+ROW_GROUP_BYTES = 16 * 2**20
+
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Rows of a window as read from Delta at `version`."""
+    """Rows of a window as they are read from Delta at `version`; `batches` is consumed once."""
 
     table: Table
     window: Window
     version: int
-    rows: pa.Table
+    batches: Iterable[pa.RecordBatch]
 
 
 @dataclass(frozen=True)
@@ -63,8 +70,8 @@ class Target:
         return f"{self.database}.OPS.SYNC_STATE"
 
 
-def sync(connection: Any, database: str, snapshot: Snapshot) -> int:
-    """Make the window in Snowflake equal `snapshot`; returns the rows there now.
+def sync(connection: Any, database: str, snapshot: Snapshot, *, file_bytes: int = FILE_BYTES) -> int:
+    """Make the window in Snowflake equal `snapshot`, staged in files of about `file_bytes`; returns the rows there now.
 
     Raises WarehouseError when a newer Delta version is already there: the rows read are then stale.
     """
@@ -72,8 +79,8 @@ def sync(connection: Any, database: str, snapshot: Snapshot) -> int:
     cursor = connection.cursor()
     _prepare(cursor, target, snapshot)
     try:
-        _load_staging(cursor, target, snapshot)
-        return _publish(connection, cursor, target, snapshot)
+        read = _load_staging(cursor, target, snapshot, file_bytes)
+        return _publish(connection, cursor, target, snapshot, read)
     finally:
         with suppress(Exception):  # a dead connection must not hide what killed it
             cursor.execute(f"DROP TABLE IF EXISTS {target.staging}")
@@ -109,33 +116,65 @@ def _seed_control_rows(cursor: Any, target: Target, window: Window) -> None:
         cursor.execute(f"INSERT INTO {target.control} VALUES {values}")
 
 
-def _load_staging(cursor: Any, target: Target, snapshot: Snapshot) -> None:
-    if snapshot.rows.num_rows == 0:
-        return
+def _load_staging(cursor: Any, target: Target, snapshot: Snapshot, file_bytes: int) -> int:
+    """Stage the rows file by file and load them at once; returns how many were read."""
     path = f"@{target.stage}/{target.table.name}/{target.attempt}"
+    rows, groups = 0, _for_copy(snapshot, group_bytes=min(ROW_GROUP_BYTES, file_bytes))
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "rows.parquet"
-        pq.write_table(_for_copy(snapshot), file, compression="snappy")
-        cursor.execute(f"PUT 'file://{file}' {path}/ AUTO_COMPRESS = FALSE OVERWRITE = TRUE")
+        for file, count in _parquet_files(groups, Path(folder), file_bytes):
+            rows += count
+            cursor.execute(f"PUT 'file://{file}' {path}/ AUTO_COMPRESS = FALSE OVERWRITE = TRUE")
+            file.unlink()
+    if rows:
         cursor.execute(
             f"COPY INTO {target.staging} FROM {path}/ FILE_FORMAT = (TYPE = PARQUET USE_LOGICAL_TYPE = TRUE) "
             "MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE"
         )
+    return rows
 
 
-def _for_copy(snapshot: Snapshot) -> pa.Table:
-    """Rows in the contract's order, upper-case names, times without a zone (they are UTC)."""
+def _parquet_files(groups: Iterator[pa.Table], folder: Path, file_bytes: int) -> Iterator[tuple[Path, int]]:
+    """Write files of about `file_bytes`, the next one after the last was taken; each with its rows."""
+    number, group = 0, next(groups, None)
+    while group is not None:
+        file, rows = folder / f"rows-{number:05}.parquet", 0
+        with pa.OSFile(str(file), "wb") as sink, pq.ParquetWriter(sink, group.schema, compression="snappy") as writer:
+            while group is not None and (rows == 0 or sink.tell() < file_bytes):
+                writer.write_table(group, row_group_size=group.num_rows)
+                rows += group.num_rows
+                group = next(groups, None)
+        yield file, rows
+        number += 1
+
+
+def _for_copy(snapshot: Snapshot, *, group_bytes: int) -> Iterator[pa.Table]:
+    """Rows in the contract's order, upper-case names, times without a zone (they are UTC), a row group at a time."""
+    group: list[pa.RecordBatch] = []
+    for batch in snapshot.batches:
+        if batch.num_rows:
+            group.append(_converted(batch, snapshot.table))
+        if sum(part.nbytes for part in group) >= group_bytes:
+            yield pa.Table.from_batches(group)
+            group = []
+    if group:
+        yield pa.Table.from_batches(group)
+
+
+def _converted(batch: pa.RecordBatch, table: Table) -> pa.RecordBatch:
     columns = {}
-    for field in snapshot.table.schema.fields:
-        values = snapshot.rows.column(field.name)
+    for field in table.schema.fields:
+        values = batch.column(field.name)
         if pa.types.is_timestamp(values.type):
             values = values.cast(pa.timestamp("us", tz="UTC")).cast(pa.timestamp("us"))
         columns[field.name.upper()] = values
-    return pa.table(columns)
+    return pa.RecordBatch.from_pydict(columns)
 
 
-def _publish(connection: Any, cursor: Any, target: Target, snapshot: Snapshot) -> int:
-    """Fence, delete, insert, count, commit. The fence row makes a concurrent older attempt fail or wait."""
+def _publish(connection: Any, cursor: Any, target: Target, snapshot: Snapshot, read: int) -> int:
+    """Fence, delete, insert, count, commit. The fence row makes a concurrent older attempt fail or wait.
+
+    `read` is the number of rows that were read from Delta: as many must arrive.
+    """
     table, window = snapshot.table, snapshot.window
     days = window.predicate(table.date_column.upper())
     fence = f"TABLE_NAME = '{table.name}' AND {window.predicate('PARTITION_DATE')}"
@@ -160,8 +199,8 @@ def _publish(connection: Any, cursor: Any, target: Target, snapshot: Snapshot) -
         )
         cursor.execute(f"SELECT COUNT(*) FROM {target.name} WHERE {days}")
         there = int(cursor.fetchone()[0])
-        if there != snapshot.rows.num_rows:
-            raise WarehouseError(f"{table.name} {window}: {there} rows arrived of {snapshot.rows.num_rows}.")
+        if there != read:
+            raise WarehouseError(f"{table.name} {window}: {there} rows arrived of {read}.")
         connection.commit()
     except BaseException:
         # The resource would commit a forgotten transaction on a clean exit.

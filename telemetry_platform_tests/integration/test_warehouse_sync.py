@@ -2,9 +2,10 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -12,7 +13,7 @@ import pytest
 from pyspark.sql.types import DateType, DecimalType, LongType, StringType, StructField, StructType
 
 from telemetry_platform.contracts.tables.table import Table
-from telemetry_platform.errors import WarehouseError
+from telemetry_platform.errors import LakeError, WarehouseError
 from telemetry_platform.lake.window import Window
 from telemetry_platform.settings import PROJECT_ROOT, Settings
 from telemetry_platform.warehouse.connection import connect
@@ -67,7 +68,7 @@ def snapshot(*, version: int, dau: int, days: tuple[date, ...] = tuple(DAYS)) ->
             "revenue": pa.array([Decimal("1.234567")] * len(days), pa.decimal128(18, 6)),
         }
     )
-    return Snapshot(REVENUE, DAYS, version, rows)
+    return Snapshot(REVENUE, DAYS, version, rows.to_batches())
 
 
 @pytest.fixture
@@ -135,6 +136,79 @@ def _sync_until_unblocked(connection: Any) -> None:
             if time.monotonic() > deadline:
                 raise
             time.sleep(1)
+
+
+def tables_of_ops(connection: Any) -> list[tuple]:
+    return ask(
+        connection, "SELECT TABLE_NAME FROM TELEMETRY.INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = 'OPS' ORDER BY 1"
+    )
+
+
+class Watched:
+    """A connection that tells `seen` of each statement before it is run."""
+
+    def __init__(self, connection: Any, seen: Callable[[str], None]) -> None:
+        self._connection, self._seen = connection, seen
+
+    def cursor(self) -> Any:
+        cursor = self._connection.cursor()
+        execute = cursor.execute
+
+        def told(statement: str) -> Any:
+            self._seen(statement)
+            return execute(statement)
+
+        cursor.execute = told
+        return cursor
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+
+def test_a_window_goes_in_file_by_file_and_each_file_is_gone_before_the_next_is_put(connection: Any):
+    left_behind: list[int] = []
+    copies: list[str] = []
+
+    def seen(statement: str) -> None:
+        if statement.startswith("PUT"):
+            folder = Path(statement.split("'")[1].removeprefix("file://")).parent
+            left_behind.append(len(list(folder.iterdir())) - 1)
+        copies.extend([statement] if statement.startswith("COPY") else [])
+
+    days = [snapshot(version=7, dau=dau, days=(day,)) for dau, day in enumerate(DAYS, start=1)]
+    batches = [batch for day in days for batch in day.batches]
+    in_files = Snapshot(REVENUE, DAYS, 7, iter([*batches, *batches]))
+    assert sync(Watched(connection, seen), "TELEMETRY", in_files, file_bytes=1) == 4
+    assert (left_behind, len(copies)) == ([0, 0, 0, 0], 1)
+    first, second = DAYS
+    assert dau(connection) == [(first, 1), (first, 1), (second, 2), (second, 2)]
+
+
+def test_memory_of_a_copy_does_not_grow_with_the_window(connection: Any):
+    held: list[int] = []
+    before = pa.total_allocated_bytes()
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for _ in range(64):
+            yield from snapshot(version=7, dau=1, days=(date(2026, 1, 1),) * 20_000).batches
+            held.append(pa.total_allocated_bytes() - before)
+
+    assert sync(connection, "TELEMETRY", Snapshot(REVENUE, DAYS, 7, batches()), file_bytes=2**20) == 1_280_000
+    assert max(held) < 8 * 2**20  # the window has 43 MiB in Arrow
+
+
+def test_a_read_that_fails_midway_leaves_the_old_rows_and_no_staging_table(connection: Any):
+    sync(connection, "TELEMETRY", snapshot(version=7, dau=1))
+    before = tables_of_ops(connection)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        yield from snapshot(version=8, dau=2).batches
+        raise LakeError("A file is gone.")
+
+    with pytest.raises(LakeError, match="A file is gone"):
+        sync(connection, "TELEMETRY", Snapshot(REVENUE, DAYS, 8, batches()), file_bytes=1)
+    assert dau(connection) == [(date(2026, 1, 1), 1), (date(2026, 1, 2), 1)]
+    assert tables_of_ops(connection) == before
 
 
 def test_a_server_that_does_not_answer_is_named(stack_settings: Settings):
