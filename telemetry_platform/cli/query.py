@@ -10,9 +10,9 @@ import duckdb
 import typer
 
 from telemetry_platform.cli.console import console, errors, write
+from telemetry_platform.cli.lake_views import create_remaining_views, create_views
 from telemetry_platform.cli.rows import Row, json_lines, text_lines
 from telemetry_platform.errors import LakeError, WarehouseError
-from telemetry_platform.lake.log import open_table, table_names
 from telemetry_platform.settings import Settings, current_settings
 from telemetry_platform.warehouse.connection import connect
 
@@ -96,23 +96,27 @@ def open_lake(settings: Settings, statement: str) -> Iterator[Result]:
     """Run a DuckDB statement over the lake's tables; raises LakeError."""
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        for name in table_names(settings.lake):
-            table = open_table(settings.lake, name)
-            if table is None:
-                continue
-            stage, short = name.split(".")
-            connection.register(f"{stage}__{short}", table.to_pyarrow_dataset())
-            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {stage}")
-            connection.execute(f"CREATE VIEW {stage}.{short} AS SELECT * FROM {stage}__{short}")
         try:
-            # None for a comment, which is no statement.
-            answer = _interruptible(connection, connection.execute, statement)
+            answer = _answer(connection, settings.lake, statement)
             columns = [column[0] for column in answer.description or ()] if answer else []
             yield Result(
                 columns, lambda count: _interruptible(connection, connection.fetchmany, count) if columns else []
             )
         except duckdb.Error as error:
             raise LakeError(f"DuckDB refused the statement: {error}") from error
+
+
+def _answer(connection: duckdb.DuckDBPyConnection, lake: str, statement: str) -> Any:
+    """Run a statement over views of the tables it names; None for a comment, which is no statement."""
+    left_out = create_views(connection, lake, statement)
+    try:
+        return _interruptible(connection, connection.execute, statement)
+    except duckdb.CatalogException:
+        if not left_out or len(connection.extract_statements(statement)) != 1:
+            raise
+    # Nothing has run: DuckDB looks names up first. With all tables there it can say which one may have been meant.
+    create_remaining_views(connection, lake, left_out)
+    return _interruptible(connection, connection.execute, statement)
 
 
 def _interruptible(connection: duckdb.DuckDBPyConnection, call: Callable[..., Any], argument: Any) -> Any:

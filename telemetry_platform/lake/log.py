@@ -17,7 +17,7 @@ from telemetry_platform.contracts.tables.table import Table
 from telemetry_platform.errors import LakeError, LogTruncated
 from telemetry_platform.lake.actions import AddedFile, Commit, commit_of
 from telemetry_platform.lake.log_folder import LogFolder
-from telemetry_platform.lake.scan import batches, dataset
+from telemetry_platform.lake.scan import batches, dataset, schema_of_snapshot
 from telemetry_platform.lake.snapshot import Days, Snapshot, read_snapshot
 from telemetry_platform.lake.window import Window
 
@@ -87,7 +87,7 @@ def _not_there(table_name: str) -> LakeError:
 
 def contents(lake: str, table: Table, window: Window | None = None) -> Contents:
     """Count a partitioned table's rows in `window` from the log alone, without reading a file."""
-    snapshot = snapshot_of(lake, table, window)
+    _, snapshot = _snapshot_of(lake, table, _days_of(table, window))
     return _counted(snapshot.version, snapshot.files, table)
 
 
@@ -103,14 +103,17 @@ def contents_of_commit(lake: str, table: Table, version: int) -> Contents:
     return _counted(version, [action.add.file() for action in actions if action.add is not None], table)
 
 
-def snapshot_of(lake: str, table: Table, window: Window | None = None) -> Snapshot:
-    """Read a table's newest version, with the files of `window`; raises LakeError when there is no table."""
-    is_partitioned = table.date_column in table.partition_by
-    days = Days(table.date_column, window) if window is not None and is_partitioned else None
-    snapshot = read_snapshot(_folder(lake, table.name), days)
+def _snapshot_of(lake: str, table: Table, days: Days | None) -> tuple[LogFolder, Snapshot]:
+    """Read a table's newest version, with the files of `days`; raises LakeError when there is no table."""
+    folder = _folder(lake, table.name)
+    snapshot = read_snapshot(folder, days if table.date_column in table.partition_by else None)
     if snapshot is None:
         raise _not_there(table.name)
-    return snapshot
+    return folder, snapshot
+
+
+def _days_of(table: Table, window: Window | None) -> Days | None:
+    return Days.of(table.date_column, window) if window is not None else None
 
 
 def _counted(version: int, files: Iterable[AddedFile], table: Table) -> Contents:
@@ -138,9 +141,9 @@ def read_window(lake: str, table: Table, window: Window) -> tuple[int, Iterator[
 
     Memory does not follow from the window's size. Files that are cleaned up while they are read are an error.
     """
-    snapshot = snapshot_of(lake, table, window)
+    folder, snapshot = _snapshot_of(lake, table, _days_of(table, window))
     schema = to_arrow_schema(table.schema, timezone="UTC")
-    rows = batches(_folder(lake, table.name), snapshot, schema)
+    rows = batches(folder, snapshot, schema)
     if table.date_column not in table.partition_by:
         day = ds.field(table.date_column)
         within = (day >= pc.scalar(window.start)) & (day < pc.scalar(window.end))
@@ -148,9 +151,17 @@ def read_window(lake: str, table: Table, window: Window) -> tuple[int, Iterator[
     return snapshot.version, rows
 
 
-def dataset_of(lake: str, table: Table, window: Window | None = None) -> ds.Dataset:
-    """Open a table as a dataset in its own schema, with the files of `window` only."""
-    return dataset(_folder(lake, table.name), snapshot_of(lake, table, window))
+def dataset_of(lake: str, table: Table, days: Days | None = None) -> ds.Dataset:
+    """Open a table as a dataset in its own schema, with the files of `days` only."""
+    return dataset(*_snapshot_of(lake, table, days))
+
+
+def schema_of(lake: str, table_name: str) -> pa.Schema:
+    """Read a table's own schema, whatever its contract says; none of its files is looked at."""
+    snapshot = read_snapshot(_folder(lake, table_name), with_files=False)
+    if snapshot is None:
+        raise _not_there(table_name)
+    return schema_of_snapshot(snapshot)
 
 
 def table_names(lake: str) -> list[str]:

@@ -32,9 +32,14 @@ def batches(folder: LogFolder, snapshot: Snapshot, schema: pa.Schema) -> Iterato
                 yield pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
+def schema_of_snapshot(snapshot: Snapshot) -> pa.Schema:
+    """The table's own columns, in Arrow's types."""
+    return pa.schema(Schema.from_json(snapshot.meta_data.schema_string).to_arrow())
+
+
 def dataset(folder: LogFolder, snapshot: Snapshot) -> ds.Dataset:
     """A snapshot's files as a dataset in the table's own schema; partition values keep a query from opening files."""
-    schema = pa.schema(Schema.from_json(snapshot.meta_data.schema_string).to_arrow())
+    schema = schema_of_snapshot(snapshot)
     partitions: dict[tuple[str | None, ...], ds.Expression] = {}
     names = [name for name in snapshot.meta_data.partition_columns if name in schema.names]
     guarantees = []

@@ -6,6 +6,7 @@ time: what a reader of one day costs does not follow from what the other days ho
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 import pyarrow as pa
@@ -26,26 +27,44 @@ _READABLE = {"deletionVectors", "timestampNtz", "typeWidening", "typeWidening-pr
 
 @dataclass(frozen=True)
 class Days:
-    """The files of a window: those whose partition value in `column` is one of its days.
+    """The files whose partition value in `column` is a day from `start` up to, not including, `end`; None: no bound.
 
     Days are compared as text: ISO dates sort as they count, and those beyond the calendar start with a sign, which
-    sorts before any digit.
+    sorts before any digit. Without a bound on one side they are all included.
     """
 
     column: str
-    window: Window
+    start: date | None
+    end: date | None
+
+    @classmethod
+    def of(cls, column: str, window: Window) -> "Days":
+        """The days of a window."""
+        return cls(column, window.start, window.end)
 
     def hold(self, values: dict[str, str | None]) -> bool:
-        """Whether a file of these partition values belongs to the window."""
+        """Whether a file of these partition values belongs to the days."""
         day = values.get(self.column)
-        return day is not None and self.window.start.isoformat() <= day < self.window.end.isoformat()
+        if not day:
+            return False
+        is_far = self.end is None and day.startswith("+")
+        return (self.start is None or day >= self.start.isoformat() or is_far) and (
+            self.end is None or day < self.end.isoformat()
+        )
 
     def mask(self, values: pa.Array) -> pa.Array:
-        """Which of these maps of partition values belong to the window."""
+        """Which of these maps of partition values belong to the days."""
         day = pc.call_function("map_lookup", [values], pc.MapLookupOptions(self.column, "first"))
-        starts = pc.call_function("greater_equal", [day, self.window.start.isoformat()])
-        ends = pc.call_function("less", [day, self.window.end.isoformat()])
-        return pc.call_function("and", [starts, ends]).fill_null(False)
+        within = day.is_valid()
+        if self.start is not None:
+            from_start = pc.call_function("greater_equal", [day, self.start.isoformat()])
+            if self.end is None:
+                far = pc.call_function("starts_with", [day], pc.MatchSubstringOptions("+"))
+                from_start = pc.call_function("or", [from_start, far])
+            within = pc.call_function("and", [within, from_start])
+        if self.end is not None:
+            within = pc.call_function("and", [within, pc.call_function("less", [day, self.end.isoformat()])])
+        return within.fill_null(False)
 
 
 @dataclass(frozen=True)
@@ -80,13 +99,15 @@ class _Replay:
         self.protocol = action.protocol or self.protocol
 
 
-def read_snapshot(folder: LogFolder, days: Days | None = None, columns: Collection[str] = ()) -> Snapshot | None:
+def read_snapshot(
+    folder: LogFolder, days: Days | None = None, columns: Collection[str] = (), *, with_files: bool = True
+) -> Snapshot | None:
     """Read the newest version of a table, with the files of `days` and statistics of `columns`; None: no table."""
     pointed = folder.last_checkpoint()
-    snapshot = _replay(folder, pointed, days, columns)
+    snapshot = _replay(folder, pointed, days, columns, with_files)
     if snapshot is None:
         # The pointer is a hint. The checkpoint it names may have been cleaned up since it was read.
-        snapshot = _replay(folder, folder.newest_checkpoint_listed(), days, columns)
+        snapshot = _replay(folder, folder.newest_checkpoint_listed(), days, columns, with_files)
     if pointed is not None and (snapshot is None or snapshot.version < pointed.version):
         raise LakeError(
             f"{folder.address}: checkpoint {pointed.version} is missing or of a kind that is not read here."
@@ -95,7 +116,7 @@ def read_snapshot(folder: LogFolder, days: Days | None = None, columns: Collecti
 
 
 def _replay(
-    folder: LogFolder, checkpoint: Checkpoint | None, days: Days | None, columns: Collection[str]
+    folder: LogFolder, checkpoint: Checkpoint | None, days: Days | None, columns: Collection[str], with_files: bool
 ) -> Snapshot | None:
     """Replay the log from a checkpoint, or from its first commit; None when that is not there."""
     replay = _Replay(days, columns)
@@ -112,7 +133,8 @@ def _replay(
         with folder.filesystem.open_input_file(name) as source:
             part = pq.ParquetFile(source, buffer_size=_BUFFER, pre_buffer=False)
             _take_state(part, replay)
-            files += [add.file(columns) for add in _adds(part, days) if _key(add) not in replay.files]
+            adds = _adds(part, days) if with_files else ()
+            files += [add.file(columns) for add in adds if _key(add) not in replay.files]
     if replay.meta_data is None or replay.protocol is None:
         raise LakeError(f"{folder.address}: the log names neither a schema nor a protocol.")
     _require_readable(folder, replay.protocol, replay.meta_data)

@@ -21,6 +21,7 @@ from pyspark.sql.types import (
 from telemetry_platform.contracts.tables.table import Table
 from telemetry_platform.errors import LakeError, LogTruncated
 from telemetry_platform.lake.log import Contents, contents, contents_of_commit, dataset_of, read_window
+from telemetry_platform.lake.snapshot import Days
 from telemetry_platform.lake.window import Window
 
 PRICE = StructType([StructField("amount", DecimalType(18, 6)), StructField("currency", StringType())])
@@ -116,7 +117,7 @@ def test_a_game_of_any_name_and_of_none_is_read_as_it_was_written(tmp_path: Path
     for number, game in enumerate(games):
         write(tmp_path, rows(2, [number], game))
     assert read(tmp_path)[1]["game_id"].to_pylist() == games
-    table = dataset_of(str(tmp_path), TABLE, SECOND).to_table().sort_by("id")
+    table = dataset_of(str(tmp_path), TABLE, Days.of("event_date", SECOND)).to_table().sort_by("id")
     assert table["game_id"].to_pylist() == games
 
 
