@@ -74,9 +74,9 @@ class Add(msgspec.Struct, rename="camel"):
     stats: str | None = None
     deletion_vector: DeletionVector | None = None
 
-    def file(self, columns: Collection[str] = ()) -> AddedFile:
-        """The file, with the statistics of `columns`."""
-        stats = _STATS.decode(self.stats) if self.stats else _Stats()
+    def file(self, columns: Collection[str] | None = ()) -> AddedFile:
+        """The file, with its number of rows and the statistics of `columns`; None: with neither."""
+        stats = _STATS.decode(self.stats) if self.stats and columns is not None else _NO_STATS
         vector, rows = self.deletion_vector, stats.num_records
         if vector is not None and rows is not None:
             rows -= vector.cardinality
@@ -144,6 +144,7 @@ class _Stats(msgspec.Struct, rename="camel"):
     null_count: dict[str, msgspec.Raw] = {}
 
 
+_NO_STATS = _Stats()
 _STATS = msgspec.json.Decoder(_Stats)
 _ACTION = msgspec.json.Decoder(Action)
 
@@ -169,7 +170,7 @@ def commit_of(version: int, actions: Iterable[Action], columns: Collection[str])
     return Commit(version, operation, is_data_change, tuple(added), tuple(removed))
 
 
-def _named(values: dict[str, msgspec.Raw], columns: Collection[str]) -> dict[str, Any]:
+def _named(values: dict[str, msgspec.Raw], columns: Collection[str] | None) -> dict[str, Any]:
     if not columns:
         return _NO_VALUES
     return {name: msgspec.json.decode(values[name]) for name in columns if name in values}

@@ -40,7 +40,10 @@ def table_path(lake: str, name: str) -> str:
 
 
 def open_table(lake: str, name: str) -> DeltaTable | None:
-    """Open the newest version of a table; None when nothing was ever written to it."""
+    """Open the newest version of a table with delta-rs; None when nothing was ever written to it.
+
+    delta-rs reads the statistics of all files to open one: ask `exists`, `newest_version`, `contents` where they do.
+    """
     address = table_path(lake, name).replace("s3a://", "s3://")
     if "://" not in address and not os.path.isdir(f"{address}/_delta_log"):  # noqa: PTH112 - a plain stat
         return None
@@ -48,6 +51,17 @@ def open_table(lake: str, name: str) -> DeltaTable | None:
         return DeltaTable(address)
     except TableNotFoundError:
         return None
+
+
+def exists(lake: str, table_name: str) -> bool:
+    """Whether anything was ever written to a table; its log is not read."""
+    folder = LogFolder.at(table_path(lake, table_name))
+    return folder is not None and folder.holds_table()
+
+
+def newest_version(lake: str, table_name: str) -> int:
+    """The version of a table, from the commits after its newest checkpoint; raises LakeError without a table."""
+    return _state(_folder(lake, table_name), table_name).version
 
 
 def commits_since(
@@ -87,7 +101,7 @@ def _not_there(table_name: str) -> LakeError:
 
 def contents(lake: str, table: Table, window: Window | None = None) -> Contents:
     """Count a partitioned table's rows in `window` from the log alone, without reading a file."""
-    _, snapshot = _snapshot_of(lake, table, _days_of(table, window))
+    _, snapshot = _snapshot_of(lake, table, _days_of(table, window), columns=())
     return _counted(snapshot.version, snapshot.files, table)
 
 
@@ -103,10 +117,12 @@ def contents_of_commit(lake: str, table: Table, version: int) -> Contents:
     return _counted(version, [action.add.file() for action in actions if action.add is not None], table)
 
 
-def _snapshot_of(lake: str, table: Table, days: Days | None) -> tuple[LogFolder, Snapshot]:
+def _snapshot_of(
+    lake: str, table: Table, days: Days | None, columns: Collection[str] | None = None
+) -> tuple[LogFolder, Snapshot]:
     """Read a table's newest version, with the files of `days`; raises LakeError when there is no table."""
     folder = _folder(lake, table.name)
-    snapshot = read_snapshot(folder, days if table.date_column in table.partition_by else None)
+    snapshot = read_snapshot(folder, days if table.date_column in table.partition_by else None, columns)
     if snapshot is None:
         raise _not_there(table.name)
     return folder, snapshot
@@ -158,14 +174,18 @@ def dataset_of(lake: str, table: Table, days: Days | None = None) -> ds.Dataset:
 
 def schema_of(lake: str, table_name: str) -> pa.Schema:
     """Read a table's own schema, whatever its contract says; none of its files is looked at."""
-    snapshot = read_snapshot(_folder(lake, table_name), with_files=False)
+    return schema_of_snapshot(_state(_folder(lake, table_name), table_name))
+
+
+def _state(folder: LogFolder, table_name: str) -> Snapshot:
+    snapshot = read_snapshot(folder, columns=None, with_files=False)
     if snapshot is None:
         raise _not_there(table_name)
-    return schema_of_snapshot(snapshot)
+    return snapshot
 
 
 def table_names(lake: str) -> list[str]:
     """Names of the product's tables that exist in the lake."""
     from telemetry_platform.contracts.tables import TABLES
 
-    return [name for name in TABLES if (folder := LogFolder.at(table_path(lake, name))) and folder.holds_table()]
+    return [name for name in TABLES if exists(lake, name)]

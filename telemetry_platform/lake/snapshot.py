@@ -81,7 +81,7 @@ class _Replay:
     """What the commits after a checkpoint say; it holds more than what the checkpoint says."""
 
     days: Days | None
-    columns: Collection[str]
+    columns: Collection[str] | None
     meta_data: MetaData | None = None
     protocol: Protocol | None = None
     # None: removed, or added outside of the window.
@@ -100,9 +100,13 @@ class _Replay:
 
 
 def read_snapshot(
-    folder: LogFolder, days: Days | None = None, columns: Collection[str] = (), *, with_files: bool = True
+    folder: LogFolder, days: Days | None = None, columns: Collection[str] | None = (), *, with_files: bool = True
 ) -> Snapshot | None:
-    """Read the newest version of a table, with the files of `days` and statistics of `columns`; None: no table."""
+    """Read the newest version of a table, with the files of `days`; None when there is no table.
+
+    Files come with their number of rows and the statistics of `columns`. Where `columns` is None they come with
+    neither, and the statistics, which are most of a checkpoint, are not read at all.
+    """
     pointed = folder.last_checkpoint()
     snapshot = _replay(folder, pointed, days, columns, with_files)
     if snapshot is None:
@@ -116,7 +120,11 @@ def read_snapshot(
 
 
 def _replay(
-    folder: LogFolder, checkpoint: Checkpoint | None, days: Days | None, columns: Collection[str], with_files: bool
+    folder: LogFolder,
+    checkpoint: Checkpoint | None,
+    days: Days | None,
+    columns: Collection[str] | None,
+    with_files: bool,
 ) -> Snapshot | None:
     """Replay the log from a checkpoint, or from its first commit; None when that is not there."""
     replay = _Replay(days, columns)
@@ -133,7 +141,7 @@ def _replay(
         with folder.filesystem.open_input_file(name) as source:
             part = pq.ParquetFile(source, buffer_size=_BUFFER, pre_buffer=False)
             _take_state(part, replay)
-            adds = _adds(part, days) if with_files else ()
+            adds = _adds(part, days, with_stats=columns is not None) if with_files else ()
             files += [add.file(columns) for add in adds if _key(add) not in replay.files]
     if replay.meta_data is None or replay.protocol is None:
         raise LakeError(f"{folder.address}: the log names neither a schema nor a protocol.")
@@ -172,17 +180,17 @@ def _take_state(part: pq.ParquetFile, replay: _Replay) -> None:
                     replay.protocol = Protocol(row["minReaderVersion"], row.get("readerFeatures"))
 
 
-def _adds(part: pq.ParquetFile, days: Days | None) -> Iterator[Add]:
+def _adds(part: pq.ParquetFile, days: Days | None, *, with_stats: bool) -> Iterator[Add]:
     """The files of the window in a part of a checkpoint."""
     add_type = part.schema_arrow.field("add").type
     names = {child.name for child in add_type}
-    if "stats" not in names:
+    if with_stats and "stats" not in names:
         raise LakeError(
             "A checkpoint without statistics as JSON is not read here: unset delta.checkpoint.writeStatsAsJson."
         )
-    wanted = ["add.path", "add.partitionValues", "add.stats"]
-    if "deletionVector" in names:
-        wanted.append("add.deletionVector")
+    wanted = ["add.path", "add.partitionValues"]
+    wanted += ["add.stats"] if with_stats else []
+    wanted += ["add.deletionVector"] if "deletionVector" in names else []
     for group in range(part.num_row_groups):
         if days is not None and not _any_of(part, group, days):
             continue
@@ -200,13 +208,15 @@ def _any_of(part: pq.ParquetFile, group: int, days: Days) -> bool:
 
 def _rows_of(adds: pa.StructArray) -> Iterator[Add]:
     """The rows of a batch; column by column, as a row at a time takes three times as long."""
-    values = adds.field("partitionValues").to_pylist()
-    vectors = adds.field("deletionVector") if "deletionVector" in adds.type.names else pa.nulls(len(adds))
-    vectors = [None] * len(adds) if vectors.null_count == len(adds) else vectors.to_pylist()
-    for path, pairs, stats, vector in zip(
-        adds.field("path").to_pylist(), values, adds.field("stats").to_pylist(), vectors, strict=True
-    ):
-        yield Add(path, dict(pairs or ()), False, stats, _vector_of(vector) if vector is not None else None)
+    columns = (_values(adds, name) for name in ("path", "partitionValues", "stats", "deletionVector"))
+    for path, values, stats, vector in zip(*columns, strict=True):
+        yield Add(path, dict(values or ()), False, stats, _vector_of(vector) if vector is not None else None)
+
+
+def _values(adds: pa.StructArray, name: str) -> list[Any]:
+    if name not in adds.type.names or adds.field(name).null_count == len(adds):
+        return [None] * len(adds)
+    return adds.field(name).to_pylist()
 
 
 def _vector_of(row: dict[str, Any]) -> DeletionVector:
