@@ -1,0 +1,1 @@
+"""What each reader of the lake costs, by files of the table."""
