@@ -24,7 +24,7 @@ def batches(folder: LogFolder, snapshot: Snapshot, schema: pa.Schema) -> Iterato
     """Stream a snapshot's rows in the columns of `schema`; a column that a file does not have is NULL in it."""
     for file in snapshot.files:
         values = {name: file.partition_values.get(name) for name in snapshot.meta_data.partition_columns}
-        with folder.filesystem.open_input_file(_path(folder, file)) as source:
+        with _opened(folder, file) as source:
             part = pq.ParquetFile(source, buffer_size=_BUFFER, pre_buffer=False)
             there = [name for name in schema.names if name in part.schema_arrow.names and name not in values]
             for batch in part.iter_batches(_ROWS_AT_ONCE, columns=there):
@@ -55,6 +55,16 @@ def dataset(folder: LogFolder, snapshot: Snapshot) -> ds.Dataset:
         filesystem=folder.filesystem,
         partitions=guarantees,
     )
+
+
+def _opened(folder: LogFolder, file: AddedFile) -> pa.NativeFile:
+    try:
+        return folder.filesystem.open_input_file(_path(folder, file))
+    except FileNotFoundError as error:
+        raise LakeError(
+            f"{folder.address}: {file.path} was removed while the table was read: VACUUM keeps files for too short a "
+            "time, or the file was deleted by hand. Read again."
+        ) from error
 
 
 def _column(batch: pa.RecordBatch, field: pa.Field, values: dict[str, str | None]) -> pa.Array:

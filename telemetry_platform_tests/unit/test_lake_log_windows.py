@@ -99,6 +99,15 @@ def test_only_the_files_of_the_window_are_opened(tmp_path: Path):
     assert read(tmp_path)[1]["id"].to_pylist() == [2]
 
 
+def test_a_file_that_is_removed_while_the_window_is_read_is_an_error_and_no_missing_row(tmp_path: Path):
+    write(tmp_path, rows(2, [1]))
+    _, batches = read_window(str(tmp_path), TABLE, SECOND)
+    for file in tmp_path.rglob("*.parquet"):
+        file.unlink()
+    with pytest.raises(LakeError, match="was removed while the table was read"):
+        list(batches)
+
+
 def test_a_column_the_contract_has_gained_reads_as_null_in_older_files(tmp_path: Path):
     write(tmp_path, rows(2, [1]).drop_columns(["price", "event_ts"]))
     write(tmp_path, rows(2, [2]), schema_mode="merge")
