@@ -49,6 +49,14 @@ class LogTruncated(LakeError):
     """A commit that is asked for is no longer in a table's log, or never was."""
 
 
+class TableBusy(LakeError):
+    """Another process writes to the table."""
+
+
+class LeaseLost(LakeError):
+    """This process may no longer write to the table: its lease has expired or was taken over."""
+
+
 class WarehouseError(TelemetryError):
     """The warehouse refused a statement, or a newer version is already there."""
 
