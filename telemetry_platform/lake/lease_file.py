@@ -18,7 +18,7 @@ from telemetry_platform.lake.lease_store import Lease, Owner
 class LockFile:
     """Keeps a table's lease in a file on this machine."""
 
-    poll_seconds = 0.05
+    poll_seconds = 0.02
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -1,0 +1,73 @@
+"""Two processes that append to one Delta table: under the lease no commit comes between another's read and write."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+from deltalake import DeltaTable, write_deltalake
+from pyspark.sql import SparkSession
+
+from telemetry_platform.lake.lease import lease
+from telemetry_platform.settings import PROJECT_ROOT
+
+COMMITS = 8
+OTHER_WRITER = """
+import sys, threading, time
+from telemetry_platform_tests.spark.test_two_writers import append, leased
+has_ended = threading.Event()
+threading.Thread(target=lambda: (sys.stdin.read(), has_ended.set()), daemon=True).start()
+number = 0
+while not has_ended.is_set():
+    with leased(sys.argv[1]):
+        append(sys.argv[1], f"other {number}")
+    number += 1
+    # Long enough for a process that waits to look again.
+    time.sleep(0.03)
+print(number)
+"""
+
+
+def leased(lake: str):
+    return lease(lake, "silver.events", owner="a writer of this test")
+
+
+def append(lake: str, writer: str) -> None:
+    write_deltalake(f"{lake}/silver/events", pa.table({"writer": [writer]}), mode="append")
+
+
+def commits(lake: str) -> list[dict]:
+    """What each commit of the table says of itself, by version."""
+    files = sorted(Path(lake, "silver", "events", "_delta_log").glob("*.json"))
+    actions = [[json.loads(line) for line in file.read_text().splitlines()] for file in files]
+    return [next(action["commitInfo"] for action in one if "commitInfo" in action) for one in actions]
+
+
+def test_two_processes_that_append_to_one_table_lose_no_commit(spark: SparkSession, tmp_path: Path):
+    lake = str(tmp_path)
+    append(lake, "first")
+    other = subprocess.Popen(
+        [sys.executable, "-c", OTHER_WRITER, lake],
+        cwd=PROJECT_ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        for number in range(COMMITS):
+            frame = spark.createDataFrame([(f"spark {number}",)], "writer string")
+            with leased(lake):
+                frame.write.format("delta").mode("append").save(f"{lake}/silver/events")
+        said, _ = other.communicate(timeout=60)
+    finally:
+        other.kill()
+        other.wait()
+    assert int(said) > COMMITS
+    found = DeltaTable(f"{lake}/silver/events").to_pyarrow_table().column("writer").to_pylist()
+    expected = ["first", *(f"spark {n}" for n in range(COMMITS)), *(f"other {n}" for n in range(int(said)))]
+    assert sorted(found) == sorted(expected)
+    # Spark looks whether the version is free and renames: only what comes in between can be overwritten.
+    by_spark = [(n, one["readVersion"]) for n, one in enumerate(commits(lake)) if "readVersion" in one]
+    assert len(by_spark) == COMMITS
+    assert all(read == version - 1 for version, read in by_spark), by_spark
