@@ -21,6 +21,7 @@ from streaming.bronze_writer import BronzeWriter, decoded
 from telemetry_platform.contracts.signature import signing_key
 from telemetry_platform.contracts.tables.bronze_events import BRONZE_EVENTS
 from telemetry_platform.errors import LakeError, TelemetryError
+from telemetry_platform.lake.lease import lease, seconds_after_death
 from telemetry_platform.lake.log import open_table
 from telemetry_platform.lake.progress import committed_progress
 from telemetry_platform.lake.session import build_session
@@ -126,6 +127,11 @@ def _offsets(value: Any) -> dict[str, dict[str, int]]:
     return {topic: partitions or {} for topic, partitions in (offsets or {}).items()}
 
 
+def _wait_seconds(settings: Settings) -> float:
+    """A second job is refused soon; a job started after one that was killed waits until that one's lease is over."""
+    return 5 + seconds_after_death(settings.lake)
+
+
 def main() -> int:
     """Run the job; exit 1 with the reason on one line when it cannot start."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -143,11 +149,12 @@ def main() -> int:
     signal.signal(signal.SIGINT, on_signal)
     try:
         spark = build_session(settings, "stream", app_name="bronze_events")
-        query = start_query(spark, settings, once=once)
-        if not once:
-            start_http_server(settings.bronze_metrics_port, addr=settings.bronze_metrics_host)
-        log.info("event=started kafka=%s lake=%s once=%s", settings.kafka, settings.lake, once)
-        watch(query, stop)
+        with lease(settings.lake, BRONZE_EVENTS.name, owner="bronze_events", wait_seconds=_wait_seconds(settings)):
+            query = start_query(spark, settings, once=once)
+            if not once:
+                start_http_server(settings.bronze_metrics_port, addr=settings.bronze_metrics_host)
+            log.info("event=started kafka=%s lake=%s once=%s", settings.kafka, settings.lake, once)
+            watch(query, stop)
     except TelemetryError as error:
         log.error("event=refused reason=%s", error)
         return 1

@@ -9,6 +9,7 @@ from pyspark.sql import functions as sf
 
 from streaming.direct_records import validated
 from telemetry_platform.contracts.tables.bronze_events import BRONZE_EVENTS
+from telemetry_platform.lake.lease import lease
 from telemetry_platform.lake.log import open_table, table_path
 from telemetry_platform.settings import REJECTED_TOPIC, Settings
 from telemetry_platform.transforms.decode import is_signed, received_by_kafka, to_bronze
@@ -76,13 +77,16 @@ class BronzeWriter:
             self._written[writer] = self._newest_written(writer)
         if batch_id <= self._written[writer]:
             return False
-        (
-            rows.write.format("delta")
-            .mode("append")
-            .option("txnAppId", writer)
-            .option("txnVersion", str(batch_id))
-            .save(table_path(self._settings.lake, BRONZE_EVENTS.name))
-        )
+        # The job's own lease, unless it was lost meanwhile.
+        with lease(self._settings.lake, BRONZE_EVENTS.name, owner=f"batch {batch_id} of bronze_events") as held:
+            held.check()
+            (
+                rows.write.format("delta")
+                .mode("append")
+                .option("txnAppId", writer)
+                .option("txnVersion", str(batch_id))
+                .save(table_path(self._settings.lake, BRONZE_EVENTS.name))
+            )
         self._written[writer] = batch_id
         return True
 

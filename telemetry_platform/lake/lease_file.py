@@ -3,6 +3,9 @@
 The kernel lets go of it when the process dies, however it dies. The lock is `flock`'s, on the open file: another
 descriptor of this process that is closed does not free it, as it would a POSIX lock. The file itself is never removed
 or replaced, or two processes could hold locks on two files of one name.
+
+A killed driver's JVM runs on for about a second, until it finds that its standard input is closed, and may end a
+commit in it. So the file also names the JVMs its owner had, and while one of them lives the lease is not free.
 """
 
 import fcntl
@@ -10,9 +13,11 @@ import json
 import os
 from io import FileIO
 from pathlib import Path
+from typing import Any
 
 from telemetry_platform.errors import LakeError, LeaseLost
 from telemetry_platform.lake.lease_store import Lease, Owner
+from telemetry_platform.local.process import PROC, start_mark
 
 
 class LockFile:
@@ -27,15 +32,19 @@ class LockFile:
         """Lock the file and write this process's name into it; the owner when it is locked."""
         try:
             file = self._locked()
-            if isinstance(file, FileIO):
-                owner = Owner.of_this_process(what, _last_epoch(file) + 1)
-                _write(file, owner.to_json())
-                return _LockedFile(self._path, file, owner)
+            if not isinstance(file, FileIO):
+                return file
+            before = _record(file)
+            if any(start_mark(pid) == started for pid, started in before.get("jvms", ())):
+                with file:
+                    return Owner.from_json(_read(file))
+            owner = Owner.of_this_process(what, before.get("epoch", 0) + 1)
+            _write(file, owner.to_json(jvms=_own_jvms()))
+            return _LockedFile(self._path, file, owner)
         except OSError as error:
             raise LakeError(
                 f"{self._path} cannot be locked: {error}. The lake must be writable, on a disk that knows locks."
             ) from error
-        return file
 
     def _locked(self) -> FileIO | Owner | None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -80,11 +89,26 @@ def _is_file_at(path: Path, file: FileIO) -> bool:
         return False
 
 
-def _last_epoch(file: FileIO) -> int:
+def _record(file: FileIO) -> dict[str, Any]:
+    """What the last owner wrote; a process that ended in order leaves no JVMs in it."""
     try:
-        return int(json.loads(_read(file))["epoch"])
-    except (ValueError, TypeError, KeyError):
-        return 0
+        found = json.loads(_read(file))
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _own_jvms() -> list[tuple[int, str]]:
+    """Pid and start of each JVM that is a child of this process; none where the system does not tell."""
+    children = [pid for file in PROC.glob("self/task/*/children") for pid in file.read_text().split()]
+    return [(int(pid), start_mark(int(pid))) for pid in children if _is_java(pid)]
+
+
+def _is_java(pid: str) -> bool:
+    try:
+        return (PROC / pid / "comm").read_text().strip() == "java"
+    except OSError:
+        return False
 
 
 def _read(file: FileIO) -> bytes:

@@ -10,6 +10,8 @@ from pyspark.sql import functions as sf
 from telemetry_platform.contracts.tables import TABLES
 from telemetry_platform.contracts.tables.bronze_events import BRONZE_EVENTS
 from telemetry_platform.contracts.tables.table import Table
+from telemetry_platform.lake.lease import lease
+from telemetry_platform.lake.lease_store import Lease
 from telemetry_platform.lake.log import Contents, contents, open_table, table_path
 from telemetry_platform.lake.window import Window
 from telemetry_platform.quality.audit import Audit, AuditedRows
@@ -62,20 +64,27 @@ class Lake:
 
         Rows that break a rule of the table are not written. The rows of `without_games`, old and new, are left
         alone. Delta refuses rows outside the window: the write predicate is the read predicate.
+        Raises TableBusy when another process writes to the table.
         """
-        table = TABLES[name]
+        with lease(self.root, name, owner=f"replacing {window}") as held:
+            return self._replace(held, TABLES[name], rows, window, without_games)
+
+    def _replace(
+        self, held: Lease, table: Table, rows: DataFrame, window: Window, without_games: Collection[str]
+    ) -> tuple[Contents, Audit]:
         self.ensure(table)
         predicate = window.predicate(table.date_column)
         if without_games:
             others = f"game_id NOT IN ({', '.join(_quoted(game) for game in sorted(without_games))})"
             rows, predicate = rows.where(others), f"{predicate} AND {others}"
         audited = AuditedRows(conform(rows, table), table)
+        held.check()
         (
             audited.accepted.repartition(*table.partition_by)
             .write.format("delta")
             .mode("overwrite")
             .option("replaceWhere", predicate)
-            .save(table_path(self.root, name))
+            .save(table_path(self.root, table.name))
         )
         return contents(self.root, table, window), audited.audit()
 

@@ -238,6 +238,20 @@ def test_any_record_gives_one_row_and_the_metric_counts_all_of_them_also_after_a
     assert all((found[event_id][2] is None) == (error is None) for event_id, error in expected.items())
 
 
+def test_a_second_job_on_the_same_lake_is_refused_and_told_who_writes(environment: dict[str, str], tmp_path: Path):
+    log, refused = tmp_path / "job.log", tmp_path / "second.log"
+    first = run_job(environment, log)
+    try:
+        wait_until(lambda: "event=started" in log.read_text(), "the first job has started", log)
+        second = run_job(environment | {"TELEMETRY_BRONZE_METRICS_PORT": "1"}, refused, "--once")
+        assert second.wait(DEADLINE_SECONDS) == 1
+        assert re.search(rf"event=refused .*bronze\.events .*\(pid {first.pid} on ", refused.read_text())
+        assert first.poll() is None
+    finally:
+        first.terminate()
+        assert first.wait(DEADLINE_SECONDS) == 0
+
+
 def test_a_lost_checkpoint_over_a_table_with_rows_is_refused(environment: dict[str, str], tmp_path: Path):
     settings = read_settings(environment)
     checkpoint = Path(settings.checkpoints_dir) / "bronze_events"

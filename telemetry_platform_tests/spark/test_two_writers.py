@@ -1,15 +1,22 @@
 """Two processes that append to one Delta table: under the lease no commit comes between another's read and write."""
 
 import json
+import logging
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
+import pytest
 from deltalake import DeltaTable, write_deltalake
 from pyspark.sql import SparkSession
 
+from telemetry_platform.contracts.tables import TABLES
 from telemetry_platform.lake.lease import lease
+from telemetry_platform.lake.tables import Lake
+from telemetry_platform.lake.window import Window
 from telemetry_platform.settings import PROJECT_ROOT
 
 COMMITS = 8
@@ -71,3 +78,38 @@ def test_two_processes_that_append_to_one_table_lose_no_commit(spark: SparkSessi
     by_spark = [(n, one["readVersion"]) for n, one in enumerate(commits(lake)) if "readVersion" in one]
     assert len(by_spark) == COMMITS
     assert all(read == version - 1 for version, read in by_spark), by_spark
+
+
+HOLDS = """
+import sys
+from telemetry_platform.lake.lease import lease
+with lease(sys.argv[1], "silver.sessions", owner="a backfill of March"):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_replacing_days_waits_for_the_process_that_writes_to_the_table(
+    spark: SparkSession, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level(logging.INFO)
+    lake = Lake(str(tmp_path), spark)
+    nothing = spark.createDataFrame([], TABLES["silver.sessions"].schema)
+    day = Window.of_days(date(2026, 1, 1), date(2026, 1, 1))
+    other = subprocess.Popen(
+        [sys.executable, "-c", HOLDS, str(tmp_path)], cwd=PROJECT_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    try:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
+        with ThreadPoolExecutor() as pool:
+            written = pool.submit(lake.replace, "silver.sessions", nothing, day)
+            with pytest.raises(TimeoutError):
+                written.result(2)
+            assert not Path(tmp_path, "silver").exists()
+            other.communicate(b"\n")
+            assert written.result(60)[0].rows == 0
+    finally:
+        other.kill()
+        other.wait()
+    assert "a backfill of March" in caplog.text

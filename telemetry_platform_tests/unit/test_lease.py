@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -33,6 +34,18 @@ with lease(sys.argv[1], "silver.events", owner="a parent"):
     if os.fork() == 0:
         time.sleep(600)
     print("held", flush=True)
+    sys.stdin.readline()
+"""
+# Its JVM is one by name only: what counts is that it outlives the one who started it.
+STARTS_JVM = """
+import subprocess, sys
+from pathlib import Path
+from telemetry_platform.lake.lease import lease
+jvm = subprocess.Popen([sys.argv[1] + "/java", "600"])
+while Path(f"/proc/{jvm.pid}/comm").read_text() != "java\\n":
+    pass
+with lease(sys.argv[1], "silver.events", owner="a driver"):
+    print(jvm.pid, flush=True)
     sys.stdin.readline()
 """
 WAITS = """
@@ -169,6 +182,25 @@ def test_a_forked_child_does_not_keep_the_lease_of_its_dead_parent(tmp_path: Pat
                 pass
         finally:
             os.kill(child, signal.SIGKILL)
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="needs /proc")
+def test_the_jvm_of_a_killed_driver_keeps_the_lease_until_it_has_ended(tmp_path: Path):
+    shutil.copy(shutil.which("sleep") or "sleep", tmp_path / "java")
+    with started(STARTS_JVM, tmp_path) as first:
+        jvm = int(said(first))
+        try:
+            first.kill()
+            first.wait()
+            with (
+                pytest.raises(TableBusy, match=f"pid {first.pid} .*a driver"),
+                lease(str(tmp_path), TABLE, owner="the next", wait_seconds=0.2),
+            ):
+                pass
+        finally:
+            os.kill(jvm, signal.SIGKILL)
+        with lease(str(tmp_path), TABLE, owner="the next", wait_seconds=10) as held:
+            assert held.owner.epoch == 2
 
 
 def test_a_lake_that_is_removed_and_made_anew_takes_the_lease_with_it(tmp_path: Path):
