@@ -10,6 +10,7 @@ from pyspark.sql import functions as sf
 from telemetry_platform.contracts.tables import TABLES
 from telemetry_platform.contracts.tables.bronze_events import BRONZE_EVENTS
 from telemetry_platform.contracts.tables.table import Table
+from telemetry_platform.lake.growth import grow, in_contract_order
 from telemetry_platform.lake.lease import lease
 from telemetry_platform.lake.lease_store import Lease
 from telemetry_platform.lake.log import Contents, contents, open_table, table_path
@@ -30,7 +31,7 @@ class Lake:
     def read(self, name: str, windows: Collection[Window] | None = None) -> DataFrame:
         """Read a table, or the days of `windows`; one never written reads as empty: whoever needs it asks for it.
 
-        The contract's columns come back in its order, whatever was added to the files since.
+        The contract's columns come back in its order, whatever the table has more, and NULL for those it has not yet.
         """
         table = TABLES[name]
         if open_table(self.root, name) is None or (windows is not None and not windows):
@@ -38,7 +39,7 @@ class Lake:
         frame = self.spark.read.format("delta").load(table_path(self.root, name))
         if windows is not None:
             frame = frame.where(" OR ".join(f"({window.predicate(table.date_column)})" for window in windows))
-        return frame.select(*table.schema.fieldNames())
+        return in_contract_order(frame, table)
 
     def read_bronze(self, window: Window, *, version: int) -> DataFrame:
         """Read the good bronze rows whose event day lies in `window`, whenever received, as of `version`.
@@ -89,8 +90,13 @@ class Lake:
         return contents(self.root, table, window), audited.audit()
 
     def ensure(self, table: Table) -> None:
-        """Create the table as its contract says when it is not there."""
-        if open_table(self.root, table.name) is not None:
+        """Create the table as its contract says when it is not there, or add the columns the contract has gained.
+
+        Raises LakeError, with nothing touched, when the two differ in any other way.
+        """
+        existing = open_table(self.root, table.name)
+        if existing is not None:
+            grow(self.spark, table_path(self.root, table.name), existing, table)
             return
         builder = (
             DeltaTable.createIfNotExists(self.spark)

@@ -22,6 +22,7 @@ from telemetry_platform.contracts.tables.table import Table
 from telemetry_platform.errors import WarehouseError
 from telemetry_platform.lake.window import Window
 from telemetry_platform.warehouse.columns import column_definitions, column_names
+from telemetry_platform.warehouse.growth import grow
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +99,7 @@ def _prepare(cursor: Any, target: Target, snapshot: Snapshot) -> None:
         "DELTA_VERSION NUMBER(18, 0), ROW_COUNT NUMBER(18, 0), ATTEMPT VARCHAR, SYNCED_TS TIMESTAMP_NTZ(6))"
     )
     cursor.execute(f"CREATE TABLE IF NOT EXISTS {target.name} ({column_definitions(table)})")
+    grow(cursor, target.name, table)
     cursor.execute(f"CREATE TRANSIENT TABLE {target.staging} ({column_definitions(table)})")
     cursor.execute(f"CREATE STAGE IF NOT EXISTS {target.stage}")
     _seed_control_rows(cursor, target, snapshot.window)

@@ -1,5 +1,6 @@
 """The sync against the stand-in, through the real connector, killed where it hurts."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -10,15 +11,28 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from pyspark.sql.types import DateType, DecimalType, LongType, StringType, StructField, StructType
+from pyspark.sql.types import (
+    DataType,
+    DateType,
+    DecimalType,
+    IntegerType,
+    LongType,
+    StringType,
+    StructField,
+    StructType,
+)
 
+from telemetry_platform.contracts.tables import TABLES
 from telemetry_platform.contracts.tables.table import Table
 from telemetry_platform.errors import LakeError, WarehouseError
 from telemetry_platform.lake.window import Window
 from telemetry_platform.settings import PROJECT_ROOT, Settings
 from telemetry_platform.warehouse.connection import connect
+from telemetry_platform.warehouse.growth import grow
 from telemetry_platform.warehouse.sync import Snapshot, sync
 
+# Frozen: what that release created, whatever the contracts have become.
+TABLES_OF_0_1_0 = json.loads(Path(__file__).parent.with_name("tables_of_0_1_0.json").read_text())
 DAYS = Window.of_days(date(2026, 1, 1), date(2026, 1, 2))
 REVENUE = Table(
     name="gold.sync_test",
@@ -209,6 +223,59 @@ def test_a_read_that_fails_midway_leaves_the_old_rows_and_no_staging_table(conne
         sync(connection, "TELEMETRY", Snapshot(REVENUE, DAYS, 8, batches()), file_bytes=1)
     assert dau(connection) == [(date(2026, 1, 1), 1), (date(2026, 1, 2), 1)]
     assert tables_of_ops(connection) == before
+
+
+def with_column(name: str, data_type: DataType | None) -> Table:
+    """The table with one column of another type, added at its end, or removed."""
+    fields = [one for one in REVENUE.schema.fields if one.name != name]
+    added = [] if data_type is None else [StructField(name, data_type, metadata={"comment": "It's new."})]
+    return replace(REVENUE, schema=StructType([*fields, *added]))
+
+
+def test_a_column_the_contract_has_gained_is_added_and_old_days_hold_null(connection: Any):
+    sync(connection, "TELEMETRY", snapshot(version=7, dau=1))
+    new = date(2026, 1, 3)
+    grown = with_column("mood", StringType())
+    old = pa.Table.from_batches(snapshot(version=8, dau=2, days=(new,)).batches)
+    day = old.append_column("mood", pa.array(["good"]))
+    for _ in range(2):
+        batches = iter(day.to_batches())
+        assert sync(connection, "TELEMETRY", Snapshot(grown, Window.of_days(new, new), 8, batches)) == 1
+    found = ask(connection, "SELECT EVENT_DATE, DAU, MOOD FROM TELEMETRY.GOLD.SYNC_TEST ORDER BY 1")
+    assert found == [(date(2026, 1, 1), 1, None), (date(2026, 1, 2), 1, None), (new, 2, "good")]
+
+
+@pytest.mark.parametrize(
+    ("contract", "says"),
+    [
+        (with_column("dau", None), r"gold\.sync_test: column DAU is NUMBER\(18,0\) .* no longer has it"),
+        (with_column("dau", IntegerType()), r"column DAU is NUMBER\(18,0\) .* makes it NUMBER\(10, 0\)"),
+        (with_column("dau", StringType()), r"column DAU is NUMBER\(18,0\) .* makes it VARCHAR"),
+        (with_column("revenue", DecimalType(18, 2)), r"REVENUE is NUMBER\(18,6\) .* makes it NUMBER\(18, 2\)"),
+    ],
+    ids=["removed", "narrowed", "retyped", "scale lost"],
+)
+def test_any_other_change_of_a_contract_is_refused_and_nothing_touched(connection: Any, contract: Table, says: str):
+    sync(connection, "TELEMETRY", snapshot(version=7, dau=1))
+    before = ask(connection, "DESCRIBE TABLE TELEMETRY.GOLD.SYNC_TEST")
+    also_grown = replace(contract, schema=StructType([*contract.schema.fields, StructField("mood", StringType())]))
+    with pytest.raises(WarehouseError, match=says):
+        sync(connection, "TELEMETRY", Snapshot(also_grown, DAYS, 8, snapshot(version=8, dau=2).batches))
+    assert ask(connection, "DESCRIBE TABLE TELEMETRY.GOLD.SYNC_TEST") == before
+    assert dau(connection) == [(date(2026, 1, 1), 1), (date(2026, 1, 2), 1)]
+    left = ask(connection, "SELECT TABLE_NAME FROM TELEMETRY.INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = 'OPS'")
+    assert not [name for (name,) in left if name.startswith("STAGING_GOLD_SYNC_TEST")]
+
+
+@pytest.mark.parametrize("name", sorted(TABLES_OF_0_1_0))
+def test_a_table_made_by_release_0_1_0_takes_the_contract_of_today(connection: Any, name: str):
+    was = ", ".join(f"{column.upper()} {kind}" for column, kind in TABLES_OF_0_1_0[name]["snowflake"].items())
+    cursor = connection.cursor()
+    cursor.execute("CREATE SCHEMA IF NOT EXISTS TELEMETRY.RELEASED")
+    cursor.execute(f"CREATE OR REPLACE TABLE TELEMETRY.RELEASED.WAS ({was})")
+    grow(cursor, "TELEMETRY.RELEASED.WAS", TABLES[name])
+    columns = {row[0].lower() for row in ask(connection, "DESCRIBE TABLE TELEMETRY.RELEASED.WAS")}
+    assert columns == set(TABLES[name].schema.fieldNames())
 
 
 def test_a_server_that_does_not_answer_is_named(stack_settings: Settings):
