@@ -34,7 +34,7 @@ def lease(root: str, table_name: str, *, owner: str, wait_seconds: float = WAIT_
     Raises TableBusy when another process still holds it after `wait_seconds`.
     """
     place = root.replace("s3a://", "s3://").rstrip("/") if "://" in root else str(Path(root).resolve())
-    slot = _slots.setdefault((place, table_name), _Slot(_store(place, table_name)))
+    slot = _slots.get((place, table_name)) or _slots.setdefault((place, table_name), _Slot(_store(place, table_name)))
     held = _entered(slot, table_name, owner, wait_seconds)
     try:
         yield held
