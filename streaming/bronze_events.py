@@ -27,6 +27,7 @@ from telemetry_platform.lake.progress import committed_progress
 from telemetry_platform.lake.session import build_session
 from telemetry_platform.lake.tables import Lake
 from telemetry_platform.settings import EVENTS_TOPIC, REJECTED_TOPIC, Settings, current_settings
+from telemetry_platform.topics import require_sound_topics
 
 log = logging.getLogger("bronze_events")
 
@@ -148,6 +149,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, on_signal)
     try:
+        require_sound_topics(settings)
         spark = build_session(settings, "stream", app_name="bronze_events")
         with lease(settings.lake, BRONZE_EVENTS.name, owner="bronze_events", wait_seconds=_wait_seconds(settings)):
             query = start_query(spark, settings, once=once)

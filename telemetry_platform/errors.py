@@ -41,6 +41,10 @@ class BatchRefusedError(CollectorError):
         self.status = status
 
 
+class TopicError(TelemetryError):
+    """A topic's settings void what the product promises of its records."""
+
+
 class LakeError(TelemetryError):
     """The lake refused a read or a write."""
 

@@ -104,6 +104,7 @@ class Settings:
     kafka_port: int
     kafka_controller_port: int
     kafka_partitions: int
+    kafka_retention_days: int
     collector_host: str
     collector_port: int
     edge: EdgeSettings
@@ -177,6 +178,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         kafka_port=kafka_port,
         kafka_controller_port=_port(environment, "TELEMETRY_KAFKA_CONTROLLER_PORT", 9093),
         kafka_partitions=_whole(environment, "TELEMETRY_KAFKA_PARTITIONS", 4),
+        kafka_retention_days=_whole(environment, "TELEMETRY_KAFKA_RETENTION_DAYS", 30),
         collector_host=environment.get("TELEMETRY_COLLECTOR_HOST", "127.0.0.1"),
         collector_port=_port(environment, "TELEMETRY_COLLECTOR_PORT", 8080),
         edge=_edge(environment),

@@ -6,13 +6,12 @@ import uuid
 from pathlib import Path
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
-from confluent_kafka.cimpl import NewTopic
 
 from telemetry_platform.errors import StackError
 from telemetry_platform.jvm import jvm_options
 from telemetry_platform.local.java import java_program
-from telemetry_platform.settings import EVENTS_TOPIC, REJECTED_TOPIC, Settings
+from telemetry_platform.settings import Settings
+from telemetry_platform.topics import admin_of, check_topics, make_topics, refuse
 
 RETENTION_HOURS = 30 * 24
 # C1 alone, long as it runs: the broker is up in half the CPU time, and one machine's load needs no more.
@@ -42,6 +41,8 @@ def broker_properties(settings: Settings) -> str:
         "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
         "log.dirs": str(settings.home / "kafka" / "data"),
         "log.retention.hours": str(RETENTION_HOURS),
+        # A topic that anybody's typing error makes would have the broker's defaults.
+        "auto.create.topics.enable": "false",
         "num.partitions": str(settings.kafka_partitions),
         "offsets.topic.replication.factor": "1",
         "offsets.topic.num.partitions": "4",
@@ -91,31 +92,33 @@ def _format(base: list[str], properties: Path) -> None:
 def answers(bootstrap: str, *, timeout_seconds: float = 2) -> bool:
     """Whether a broker answers a metadata request."""
     try:
-        _admin(bootstrap).list_topics(timeout=timeout_seconds)
+        admin_of(bootstrap).list_topics(timeout=timeout_seconds)
     except KafkaException:
         return False
     return True
 
 
-def ensure_topics(settings: Settings, *, deadline_seconds: float = 20) -> None:
-    """Create the topics that are not there; raises StackError when the cluster refuses or does not answer."""
-    admin = _admin(settings.kafka)
+def ensure_topics(settings: Settings, *, alters: bool | None = None, deadline_seconds: float = 20) -> list[str]:
+    """Create the topics that are not there, and hold the others to their contract; what was changed.
+
+    Topics of the stack's own broker (`alters`, where the caller knows better) are altered. Those of another cluster
+    are checked: raises TopicError when they void the promise, and StackError when the cluster refuses or is silent.
+    """
+    alters = settings.has_own_broker if alters is None else alters
     deadline = time.monotonic() + deadline_seconds
+    changed: list[str] = []
     while True:
+        has_time = time.monotonic() < deadline
         try:
-            missing = {EVENTS_TOPIC, REJECTED_TOPIC} - set(admin.list_topics(timeout=5).topics)
-            replication = 1 if settings.has_own_broker else -1
-            topics = [NewTopic(name, settings.kafka_partitions, replication) for name in missing]
-            for future in admin.create_topics(topics).values() if topics else ():
-                future.result()
+            changed += make_topics(settings, alters=alters)
+            found = check_topics(settings)
         except KafkaException as error:
-            if time.monotonic() > deadline:
+            if not has_time:
                 raise StackError(f"The topics could not be made on {settings.kafka}: {error}.") from error
-            time.sleep(0.3)
         else:
-            return
-
-
-def _admin(bootstrap: str) -> AdminClient:
-    # log_level 2: the client would otherwise report every refused connection of a broker that is still starting.
-    return AdminClient({"bootstrap.servers": bootstrap, "log_level": 2, "socket.connection.setup.timeout.ms": 2000})
+            # A broker learns of what was just made or altered a moment after the answer.
+            may_pass = changed or alters
+            if not (has_time and may_pass and any(fault.is_error for fault in found)):
+                refuse(found)
+                return changed + [f"warning: {fault}" for fault in found]
+        time.sleep(0.3)

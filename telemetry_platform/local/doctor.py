@@ -5,13 +5,18 @@ import shutil
 import sys
 from dataclasses import dataclass
 
+from confluent_kafka import KafkaException
+
+from telemetry_platform.contracts.topics import Fault
 from telemetry_platform.errors import TelemetryError
 from telemetry_platform.local import process
+from telemetry_platform.local.broker import answers
 from telemetry_platform.local.jars import jars_are_there
 from telemetry_platform.local.java import HOW_TO_GET, java_program
 from telemetry_platform.local.services import services
 from telemetry_platform.local.stack import LEAST_FREE_BYTES, status
 from telemetry_platform.settings import Settings
+from telemetry_platform.topics import TOPICS, check_topics
 
 # Broker, streaming job, one batch session and Dagster together, each with its usual heap.
 LEAST_MEMORY_BYTES = 6 * 1024**3
@@ -30,7 +35,8 @@ class Finding:
 
 def examine(settings: Settings) -> list[Finding]:
     """Look at Python, Java, jars, disk, memory, ports and optional programs; changes nothing."""
-    return [_python(), _java(), _jars(settings), _disk(settings), _memory(), *_ports(settings), _prometheus()]
+    machine = [_python(), _java(), _jars(settings), _disk(settings), _memory(), *_ports(settings)]
+    return [*machine, *_topics(settings), _prometheus()]
 
 
 def _python() -> Finding:
@@ -76,6 +82,25 @@ def _ports(settings: Settings) -> list[Finding]:
                 found = f"{found} by {process.listener_of(port) or 'a process of someone else'}"
             findings.append(Finding(f"port of {service.name}", free, True, found, f"End it, or set {setting}."))
     return findings
+
+
+def _topics(settings: Settings) -> list[Finding]:
+    """One finding per setting of a topic that voids or weakens the promise; only the former is required."""
+    if settings.has_own_broker and (process.port_is_free(settings.kafka_port) or not answers(settings.kafka)):
+        return [Finding("topics", True, False, "not looked at: the stack's broker does not run")]
+    try:
+        found = check_topics(settings)
+    except KafkaException as error:
+        remedy = "Start it, or set TELEMETRY_KAFKA to another; it must allow DescribeConfigs on the topics."
+        return [Finding("topics", False, True, f"{settings.kafka} does not tell: {error}", remedy)]
+    return [
+        Finding(f"topic {fault.topic}: {fault.setting}", False, fault.is_error, _found(fault), fault.command)
+        for fault in found
+    ] or [Finding("topics", True, False, f"{', '.join(TOPICS)} keep the contract")]
+
+
+def _found(fault: Fault) -> str:
+    return f"{fault.found}, should be {fault.expected}: {fault.why}"
 
 
 def _prometheus() -> Finding:

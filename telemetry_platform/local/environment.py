@@ -33,6 +33,7 @@ def _variables(settings: Settings) -> dict[str, str]:
         "TELEMETRY_KAFKA_PORT": str(settings.kafka_port),
         "TELEMETRY_KAFKA_CONTROLLER_PORT": str(settings.kafka_controller_port),
         "TELEMETRY_KAFKA_PARTITIONS": str(settings.kafka_partitions),
+        "TELEMETRY_KAFKA_RETENTION_DAYS": str(settings.kafka_retention_days),
         "TELEMETRY_COLLECTOR_HOST": settings.collector_host,
         "TELEMETRY_COLLECTOR_PORT": str(settings.collector_port),
         "TELEMETRY_WAREHOUSE_PORT": str(settings.warehouse_port),

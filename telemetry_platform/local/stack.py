@@ -75,7 +75,8 @@ def _bring_up(settings: Settings, wanted: Sequence[Service], missing: Sequence[S
         _start(settings, [service for service in missing if not service.needs_broker])
         _wait(settings, [service for service in wanted if service.name == "broker"], missing, report)
         if any(service.name == "broker" or service.needs_broker for service in wanted):
-            broker.ensure_topics(settings)
+            for line in broker.ensure_topics(settings):
+                report(line)
         _start(settings, [service for service in missing if service.needs_broker])
         _wait(settings, [service for service in wanted if service.name != "broker"], missing, report)
     except BaseException:

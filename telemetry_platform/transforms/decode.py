@@ -48,13 +48,16 @@ def _header(name: str) -> Column:
 
 
 def _received() -> Column:
-    """When the record was received: what the collector stamped, else Kafka's time, else now."""
+    """When the record was received: what the collector stamped, else what the broker did, else now."""
     stamped = sf.coalesce(_header("received_ts").try_cast("timestamp"), sf.col("e.received_ts"))
     return sf.coalesce(_in_range(stamped), received_by_kafka())
 
 
 def received_by_kafka() -> Column:
-    """Return the record's own time, or now where a producer stamped it with none that a contract takes."""
+    """Return the time of the Kafka record: the broker's clock, because the topics are made with LogAppendTime.
+
+    Records from before that setting have the time their producer gave them, or now where no contract takes it.
+    """
     return sf.coalesce(_in_range(sf.col("timestamp")), sf.current_timestamp())
 
 

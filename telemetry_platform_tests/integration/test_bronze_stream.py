@@ -198,6 +198,26 @@ def hostile_records(topic: Topic) -> dict[str, str | None]:
     return {document["event_id"].lower(): expected for document, expected in cases.values()}
 
 
+def test_the_broker_and_not_the_producer_says_when_a_direct_record_was_received(
+    environment: dict[str, str], tmp_path: Path
+):
+    settings = read_settings(environment)
+    topic, log = Topic(settings), tmp_path / "job.log"
+    events = {stamp: direct() for stamp in (1, 32_503_680_000_000)}
+    before = datetime.now(UTC)
+    for milliseconds, event in events.items():
+        topic.raw(json.dumps(event).encode(), timestamp=milliseconds)
+    topic.raw(b"no event", timestamp=1)
+    topic.flush()
+    assert run_job(environment, log, "--once").wait(DEADLINE_SECONDS) == 0, log.read_text()[-3000:]
+    rows = {row[0]: row[1:] for row in rows_of(settings, "event_id", "error_type", "received_ts", "received_date")}
+    for event in events.values():
+        error, received, day = rows[event["event_id"]]
+        assert (error, day) == (None, received.date())
+        assert before - timedelta(seconds=2) <= received <= datetime.now(UTC)
+    assert min(row[0] for row in rows_of(settings, "received_ts") if row[0]).year == before.year
+
+
 def metric(settings: Settings, name: str) -> float:
     with urllib.request.urlopen(f"http://127.0.0.1:{settings.bronze_metrics_port}/metrics", timeout=5) as answer:
         found = re.search(rf"^{name} (\S+)$", answer.read().decode(), re.MULTILINE)

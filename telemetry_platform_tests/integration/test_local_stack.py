@@ -13,11 +13,13 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, Producer
+from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource  # pyright: ignore[reportPrivateImportUsage]
 
 from telemetry_platform.errors import PortTakenError, StackError
 from telemetry_platform.local import process, stack
 from telemetry_platform.local.environment import environment_of
 from telemetry_platform.settings import EVENTS_TOPIC, PROJECT_ROOT, Settings
+from telemetry_platform.topics import admin_of, check_topics
 from telemetry_platform.warehouse.connection import connect
 
 DEADLINE_SECONDS = 60
@@ -95,6 +97,47 @@ def test_up_starts_everything_and_a_second_up_leaves_it_alone(own: Settings):
     assert again.returncode == 0, again.stderr
     assert again.stderr.count("is already running") == len(ALL)
     assert json.loads(telemetry(own, "status", "--json").stdout) == services
+
+
+def made_by_defaults(bootstrap: str) -> None:
+    """Leave a topic as the version before the contract made it: its clock is the producers'."""
+    entry = ConfigEntry("message.timestamp.type", None, incremental_operation=AlterConfigOpType.DELETE)
+    resource = ConfigResource(ConfigResource.Type.TOPIC, EVENTS_TOPIC, incremental_configs=[entry])
+    admin = admin_of(bootstrap)
+    for future in admin.incremental_alter_configs([resource]).values():
+        future.result()
+
+
+def test_a_topic_that_voids_the_promise_is_named_and_refused_elsewhere_and_mended_by_up_on_the_own_broker(
+    own: Settings, new_settings: Callable[..., Settings], tmp_path: Path
+):
+    made_by_defaults(own.kafka)
+    elsewhere = new_settings(tmp_path, TELEMETRY_KAFKA=own.kafka)
+    wait_until(lambda: any(fault.is_error for fault in check_topics(elsewhere)), "the broker's new setting")
+
+    name = f"topic {EVENTS_TOPIC}: message.timestamp.type"
+    findings = {one["name"]: one for one in json.loads(telemetry(elsewhere, "doctor", "--json").stdout)}
+    assert findings[name]["required"]
+    assert findings[name]["found"].startswith("CreateTime, should be LogAppendTime: ")
+    assert findings[name]["remedy"].endswith("--add-config message.timestamp.type=LogAppendTime")
+    for module in ("streaming.bronze_events", "telemetry_platform.collector"):
+        refused = subprocess.run(
+            [sys.executable, "-m", module],
+            env=environment_of(elsewhere),
+            cwd=PROJECT_ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert refused.returncode == 1, refused.stderr
+        (line,) = [line for line in refused.stderr.splitlines() if " ERROR " in line]
+        assert f"event=refused reason={EVENTS_TOPIC}: message.timestamp.type is CreateTime" in line
+        assert "Traceback" not in refused.stderr
+
+    mended = telemetry(own, "up")
+    assert mended.returncode == 0, mended.stderr
+    assert f"topic {EVENTS_TOPIC}: message.timestamp.type CreateTime -> LogAppendTime" in mended.stderr
+    wait_until(lambda: not any(fault.is_error for fault in check_topics(elsewhere)), "the mended setting")
 
 
 def test_messages_and_tables_survive_kill_minus_nine_of_broker_and_warehouse(own: Settings):

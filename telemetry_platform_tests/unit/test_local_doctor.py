@@ -27,6 +27,6 @@ def test_a_taken_port_names_its_holder_and_its_setting(tmp_path: Path):
 
 def test_memory_and_prometheus_are_advice_and_looking_changes_nothing(tmp_path: Path):
     found = examined(TELEMETRY_HOME=str(tmp_path / "home"))
-    assert {name for name, finding in found.items() if not finding.required} == {"memory", "prometheus"}
+    assert {name for name, finding in found.items() if not finding.required} == {"memory", "topics", "prometheus"}
     assert found["python"].ok
     assert not (tmp_path / "home").exists()
