@@ -17,13 +17,13 @@ from prometheus_client import Gauge, start_http_server
 from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
+from streaming.agreement import require_agreement
 from streaming.bronze_writer import BronzeWriter, decoded
+from streaming.checkpoint import checkpoint_of, read_checkpoint
 from telemetry_platform.contracts.signature import signing_key
 from telemetry_platform.contracts.tables.bronze_events import BRONZE_EVENTS
-from telemetry_platform.errors import LakeError, TelemetryError
+from telemetry_platform.errors import TelemetryError
 from telemetry_platform.lake.lease import lease, seconds_after_death
-from telemetry_platform.lake.log import open_table
-from telemetry_platform.lake.progress import committed_progress
 from telemetry_platform.lake.session import build_session
 from telemetry_platform.lake.tables import Lake
 from telemetry_platform.settings import EVENTS_TOPIC, REJECTED_TOPIC, Settings, current_settings
@@ -37,20 +37,16 @@ NEXT_OFFSET = Gauge("telemetry_bronze_next_offset", "First offset not yet in bro
 LAG = Gauge("telemetry_bronze_lag_records", "Records in the topics and not yet in bronze at the newest batch")
 
 
-def checkpoint_of(settings: Settings) -> str:
-    """Folder of the job's checkpoint; one checkpoint, one writer."""
-    return f"{settings.checkpoints_dir}/bronze_events"
-
-
 def start_query(spark: SparkSession, settings: Settings, *, once: bool) -> StreamingQuery:
-    """Start the stream. Raises LakeError when bronze has rows whose checkpoint is gone."""
-    _refuse_lost_checkpoint(settings)
+    """Start the stream, whose checkpoint must fit the table: `require_agreement`."""
+    checkpoint = read_checkpoint(checkpoint_of(settings))
+    rewound = checkpoint.rewound if checkpoint else None
     Lake(settings.lake, spark).ensure(BRONZE_EVENTS)
     records = (
         spark.readStream.format("kafka")
         .option("kafka.bootstrap.servers", settings.kafka)
         .option("subscribe", f"{EVENTS_TOPIC},{REJECTED_TOPIC}")
-        .option("startingOffsets", "earliest")
+        .option("startingOffsets", json.dumps(rewound.starting_offsets) if rewound else "earliest")
         .option("failOnDataLoss", "true")
         .option("includeHeaders", "true")
         .option("maxOffsetsPerTrigger", str(settings.bronze_batch_records))
@@ -63,19 +59,6 @@ def start_query(spark: SparkSession, settings: Settings, *, once: bool) -> Strea
         .option("checkpointLocation", checkpoint_of(settings))
     )
     return (writer.trigger(availableNow=True) if once else writer.trigger(processingTime="1 second")).start()
-
-
-def _refuse_lost_checkpoint(settings: Settings) -> None:
-    """A new checkpoint over an old table would read the topics again and double every row."""
-    table = open_table(settings.lake, BRONZE_EVENTS.name)
-    if table is None or committed_progress(checkpoint_of(settings)) is not None:
-        return
-    # Version 0 only creates the table; any later version is a batch that a checkpoint should know.
-    if table.version() > 0 and (table.get_add_actions().num_rows > 0):
-        raise LakeError(
-            f"bronze.events has rows, but its checkpoint {checkpoint_of(settings)} has no commit. Starting now would "
-            "write every Kafka record again. Restore the checkpoint; streaming/README.md, 'Rewind', says how else."
-        )
 
 
 def watch(query: StreamingQuery, stop: threading.Event) -> None:
@@ -152,6 +135,8 @@ def main() -> int:
         require_sound_topics(settings)
         spark = build_session(settings, "stream", app_name="bronze_events")
         with lease(settings.lake, BRONZE_EVENTS.name, owner="bronze_events", wait_seconds=_wait_seconds(settings)):
+            # Under the lease: the table and the checkpoint of a job that runs are in motion.
+            require_agreement(settings)
             query = start_query(spark, settings, once=once)
             if not once:
                 start_http_server(settings.bronze_metrics_port, addr=settings.bronze_metrics_host)

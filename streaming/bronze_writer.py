@@ -7,6 +7,7 @@ from prometheus_client import Counter
 from pyspark.sql import DataFrame, Observation
 from pyspark.sql import functions as sf
 
+from streaming.checkpoint import checkpoint_of, write_newest_direct
 from streaming.direct_records import validated
 from telemetry_platform.contracts.tables.bronze_events import BRONZE_EVENTS
 from telemetry_platform.lake.lease import lease
@@ -69,6 +70,7 @@ class BronzeWriter:
         records = batch.where("direct IS NOT NULL").select("direct.*")
         counted = validated(records, self._settings).observe(counts, sf.count("*").alias("all"))
         is_new = self._append(to_bronze(counted, sf.col("is_refused")), writer, batch_id)
+        write_newest_direct(checkpoint_of(self._settings), batch_id)
         return counts.get["all"] if is_new else 0
 
     def _append(self, rows: DataFrame, writer: str, batch_id: int) -> bool:

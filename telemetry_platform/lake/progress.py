@@ -22,22 +22,32 @@ class Progress:
 
 def committed_progress(checkpoint: str) -> Progress | None:
     """Read the newest batch whose commit is in `checkpoint`; None before the first."""
-    filesystem, root = fs.FileSystem.from_uri(_uri(checkpoint))
+    filesystem, root = open_checkpoint(checkpoint)
     commits = filesystem.get_file_info(fs.FileSelector(f"{root}/commits", allow_not_found=True))
     done = {int(entry.base_name): entry for entry in commits if entry.base_name.isdigit()}
     if not done:
         return None
     newest = max(done)
-    with filesystem.open_input_stream(f"{root}/offsets/{newest}") as stream:
-        # A version line, the batch's metadata, then one line per source.
-        lines = stream.read().decode().splitlines()
-    offsets: Mapping[str, Mapping[str, int]] = json.loads(lines[2])
     mtime = done[newest].mtime or datetime.fromtimestamp(0, UTC)
     return Progress(
         batch_id=newest,
-        next_offsets={topic: {int(p): int(o) for p, o in parts.items()} for topic, parts in offsets.items()},
+        next_offsets=offsets_of_batch(filesystem, root, newest),
         committed_ts=mtime.astimezone(UTC),
     )
+
+
+def open_checkpoint(checkpoint: str) -> tuple[fs.FileSystem, str]:
+    """File system of a checkpoint, and its path there."""
+    return fs.FileSystem.from_uri(_uri(checkpoint))
+
+
+def offsets_of_batch(filesystem: fs.FileSystem, root: str, batch_id: int) -> TopicOffsets:
+    """Offsets at which a planned batch ends: the first ones after it."""
+    with filesystem.open_input_stream(f"{root}/offsets/{batch_id}") as stream:
+        # A version line, the batch's metadata, then one line per source.
+        lines = stream.read().decode().splitlines()
+    offsets: Mapping[str, Mapping[str, int]] = json.loads(lines[2])
+    return {topic: {int(p): int(o) for p, o in parts.items()} for topic, parts in offsets.items()}
 
 
 def lag(ends: TopicOffsets, progress: Progress | None) -> int:

@@ -4,141 +4,45 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 import urllib.request
 import uuid
 from collections import Counter
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient, NewTopic
 
-from telemetry_platform.contracts.signature import SIGNATURE_HEADER, Signer, signing_key
-from telemetry_platform.games.registry import add_game
-from telemetry_platform.lake.log import open_table
-from telemetry_platform.lake.progress import committed_progress, lag
+from telemetry_platform.contracts.signature import SIGNATURE_HEADER
+from telemetry_platform.lake.progress import lag
 from telemetry_platform.lake.topics import end_offsets
-from telemetry_platform.settings import EVENTS_TOPIC, PROJECT_ROOT, REJECTED_TOPIC, Settings, read_settings
+from telemetry_platform.settings import REJECTED_TOPIC, Settings, read_settings
+from telemetry_platform_tests.integration.bronze_job import (
+    DEADLINE_SECONDS,
+    GAME,
+    Topic,
+    assert_each_offset_once,
+    direct,
+    environment_on,
+    is_caught_up,
+    progress_of,
+    rows_of,
+    run_job,
+    stamped,
+    wait_until,
+)
 
 RECORDS = 20_000
 DIRECT = 1_000
-GAME = "stream_test"
-DEADLINE_SECONDS = 120
 # Spark reports a trigger without data after this long, once, with the number of the batch that comes next.
 IDLE_REPORT_SECONDS = 11
 
 
 @pytest.fixture(scope="module")
 def environment(stack_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """A lake of the test's own over the shared broker; batches small enough to be killed between and within."""
-    variables = os.environ | {
-        "TELEMETRY_HOME": str(tmp_path_factory.mktemp("stream")),
-        "TELEMETRY_KAFKA": stack_settings.kafka,
-        "TELEMETRY_BRONZE_BATCH_RECORDS": "2000",
-        "TELEMETRY_BRONZE_METRICS_PORT": str(stack_settings.bronze_metrics_port),
-    }
-    add_game(read_settings(variables), GAME, None)
-    return variables
-
-
-class Topic:
-    """Writes to the topics as the collector does, or as anybody could."""
-
-    def __init__(self, settings: Settings) -> None:
-        AdminClient({"bootstrap.servers": settings.kafka}).create_topics(
-            [NewTopic(EVENTS_TOPIC, 4), NewTopic(REJECTED_TOPIC, 4)]
-        )
-        self._producer = Producer({"bootstrap.servers": settings.kafka, "enable.idempotence": True})
-        self._sign = Signer(signing_key(settings.keys_dir)).sign
-
-    def signed(self, document: dict[str, Any]) -> None:
-        value = json.dumps(document).encode()
-        self.raw(value, headers=[(SIGNATURE_HEADER, self._sign(value))])
-
-    def raw(self, value: bytes | None, topic: str = EVENTS_TOPIC, **more: Any) -> None:
-        self._producer.produce(topic, value, **more)
-        self._producer.poll(0)
-
-    def flush(self) -> None:
-        assert self._producer.flush(60) == 0
-
-
-def direct(**changes: Any) -> dict[str, Any]:
-    now = datetime.now(UTC) - timedelta(minutes=1)
-    return {
-        "event_id": str(uuid.uuid4()),
-        "event_name": "heartbeat",
-        "event_version": 1,
-        "created_ts": now.isoformat(),
-        "game_id": GAME,
-        "player_id": "p-1",
-        "properties": {},
-    } | changes
-
-
-def stamped(number: int) -> dict[str, Any]:
-    return direct(
-        created_ts="2026-11-01T10:00:00Z",
-        event_ts="2026-11-01T10:00:00Z",
-        received_ts="2026-11-01T10:00:01Z",
-        source="collector",
-        player_id=f"p-{number % 100}",
-    )
-
-
-def run_job(environment: dict[str, str], log: Path, *arguments: str) -> subprocess.Popen:
-    with log.open("ab") as output:
-        return subprocess.Popen(
-            [sys.executable, "-m", "streaming.bronze_events", *arguments],
-            env=environment,
-            cwd=PROJECT_ROOT,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-
-
-def wait_until(condition: Callable[[], object], what: str, log: Path) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not condition():
-        if time.monotonic() > deadline:
-            pytest.fail(f"not in {DEADLINE_SECONDS} s: {what}; the job said:\n{log.read_text()[-3000:]}")
-        time.sleep(0.02)
-
-
-def progress_of(settings: Settings) -> Any:
-    checkpoint = f"{settings.checkpoints_dir}/bronze_events"
-    return committed_progress(checkpoint) if Path(checkpoint).exists() else None
-
-
-def is_caught_up(settings: Settings) -> bool:
-    progress = progress_of(settings)
-    return progress is not None and lag(end_offsets(settings.kafka), progress) == 0
-
-
-def rows_of(settings: Settings, *columns: str) -> list[tuple]:
-    table = open_table(settings.lake, "bronze.events")
-    assert table is not None
-    found = table.to_pyarrow_dataset().to_table(columns=list(columns))
-    return list(zip(*(found.column(name).to_pylist() for name in columns), strict=True))
-
-
-def assert_each_offset_once(settings: Settings) -> None:
-    rows = Counter(rows_of(settings, "kafka_topic", "kafka_partition", "kafka_offset"))
-    expected = {
-        (topic, partition, offset)
-        for topic, partitions in end_offsets(settings.kafka).items()
-        for partition, end in partitions.items()
-        for offset in range(end)
-    }
-    assert set(rows) == expected
-    assert max(rows.values()) == 1
+    """A lake of the module's own over the shared broker."""
+    return environment_on(stack_settings, tmp_path_factory.mktemp("stream"))
 
 
 def test_kill_minus_nine_in_the_middle_of_a_batch_leaves_every_record_in_bronze_exactly_once(
