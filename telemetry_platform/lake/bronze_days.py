@@ -18,7 +18,7 @@ from pyarrow import fs
 
 from telemetry_platform.contracts.tables.bronze_events import BRONZE_EVENTS
 from telemetry_platform.errors import LakeError, LogTruncated
-from telemetry_platform.lake.log import AddedFile, commits_since, current_files, open_table, table_path
+from telemetry_platform.lake.log import AddedFile, commits_since, current_files, state_of, table_path
 from telemetry_platform.lake.log_folder import LogFolder
 
 # Spark and VACUUM leave folders alone whose name begins so.
@@ -40,16 +40,16 @@ def bronze_days(root: str) -> BronzeDays:
 
     Raises LakeError when there is no bronze table: nothing may take a mistyped address for an empty lake.
     """
-    table, folder = open_table(root, BRONZE_EVENTS.name), LogFolder.at(table_path(root, BRONZE_EVENTS.name))
-    if table is None or folder is None:
+    found, folder = state_of(root, BRONZE_EVENTS.name), LogFolder.at(table_path(root, BRONZE_EVENTS.name))
+    if found is None or folder is None:
         raise LakeError(
             f"There is no bronze.events in {root}: check TELEMETRY_LAKE, "
             "or start the streaming job with `telemetry up`."
         )
     files = folder.filesystem
     known = _stored(files)
-    if known is not None and known.table_id == str(table.metadata().id) and known.version <= table.version():
-        counted = _grown(root, files, known, table.version())
+    if known is not None and known.table_id == found.meta_data.id and known.version <= found.version:
+        counted = _grown(root, files, known, found.version)
     else:
         counted = _counted(root, files)
     if counted != known:

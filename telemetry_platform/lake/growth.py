@@ -7,18 +7,13 @@ refused too, though Delta could do some of it: the files that are there would ha
 
 import json
 
-from deltalake import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as sf
 from pyspark.sql.types import StructField, StructType
 
 from telemetry_platform.contracts.tables.table import Table
 from telemetry_platform.errors import LakeError
-
-
-def schema_of(delta: DeltaTable) -> StructType:
-    """Columns of a table as its log has them."""
-    return StructType.fromJson(json.loads(delta.schema().to_json()))
+from telemetry_platform.lake.actions import MetaData
 
 
 def missing_columns(existing: StructType, table: Table) -> list[StructField]:
@@ -43,10 +38,10 @@ def missing_columns(existing: StructType, table: Table) -> list[StructField]:
     return missing
 
 
-def grow(spark: SparkSession, path: str, delta: DeltaTable, table: Table) -> None:
+def grow(spark: SparkSession, path: str, existing: MetaData, table: Table) -> None:
     """Add the columns the contract has gained to the table at `path`. Raises LakeError before anything is touched."""
-    missing = missing_columns(schema_of(delta), table)
-    partitions = tuple(delta.metadata().partition_columns)
+    missing = missing_columns(StructType.fromJson(json.loads(existing.schema_string)), table)
+    partitions = tuple(existing.partition_columns)
     if partitions != table.partition_by:
         raise LakeError(
             f"{table.name} is partitioned by {', '.join(partitions) or 'nothing'}, and its contract says "

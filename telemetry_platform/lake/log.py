@@ -64,6 +64,12 @@ def newest_version(lake: str, table_name: str) -> int:
     return _state(_folder(lake, table_name), table_name).version
 
 
+def state_of(lake: str, table_name: str) -> Snapshot | None:
+    """Return a table's version, identity and schema, without its files; None without a table."""
+    folder = LogFolder.at(table_path(lake, table_name))
+    return read_snapshot(folder, columns=None, with_files=False) if folder is not None else None
+
+
 def commits_since(
     lake: str, table_name: str, version: int, columns: Collection[str] = ("event_date",)
 ) -> Iterator[Commit]:

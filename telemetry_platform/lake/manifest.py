@@ -16,7 +16,8 @@ from deltalake import write_deltalake
 from telemetry_platform.contracts.tables import TABLES
 from telemetry_platform.contracts.tables.materialized_days import MATERIALIZED_DAYS
 from telemetry_platform.errors import LogTruncated
-from telemetry_platform.lake.log import commits_since, open_table, table_path
+from telemetry_platform.lake.lease import lease
+from telemetry_platform.lake.log import commits_since, exists, open_table, state_of, table_path
 from telemetry_platform.lake.window import Window
 
 State = Literal["writing", "done"]
@@ -76,19 +77,19 @@ def materialized_days(root: str, name: str) -> dict[date, Materialized]:
     Days that somebody else changed since, and those of a table that is not the one written, are left out.
     """
     manifest = open_table(root, MATERIALIZED_DAYS.name)
-    table = open_table(root, name)
+    table = state_of(root, name)
     if manifest is None or table is None:
         return {}
+    table_id, version = table.meta_data.id, table.version
     found = manifest.to_pyarrow_table(filters=[("table_name", "=", name)], columns=_SCHEMA.names[1:-1])
     days = {row["day"]: Materialized(**row | {"fingerprints": dict(row["fingerprints"])}) for row in found.to_pylist()}
     here = {
         day: entry
         for day, entry in days.items()
-        if entry.state == "writing"
-        or (entry.table_id == str(table.metadata().id) and (entry.delta_version or 0) <= table.version())
+        if entry.state == "writing" or (entry.table_id == table_id and (entry.delta_version or 0) <= version)
     }
     newest = max((entry.delta_version or 0 for entry in here.values()), default=0)
-    if newest == table.version():
+    if newest == version:
         return here
     changed = _days_changed_since(root, name, newest)
     return {day: entry for day, entry in here.items() if changed is not None and day not in changed}
@@ -130,8 +131,8 @@ def begin(root: str, name: str, entries: Iterable[Materialized]) -> None:
 
 def finish(root: str, name: str, entries: Iterable[Materialized], written: Written) -> list[Materialized]:
     """Mark days as done, with what was written; returns their entries."""
-    table = open_table(root, name)
-    table_id = str(table.metadata().id) if table is not None else None
+    table = state_of(root, name)
+    table_id = table.meta_data.id if table is not None else None
     done = [
         replace(
             entry,
@@ -163,10 +164,12 @@ def _write(root: str, name: str, entries: list[Materialized]) -> None:
     window = Window.of_days(min(entry.day for entry in entries), max(entry.day for entry in entries))
     address = table_path(root, MATERIALIZED_DAYS.name).replace("s3a://", "s3://")
     data = pa.Table.from_pylist(rows, schema=_SCHEMA)
-    if open_table(root, MATERIALIZED_DAYS.name) is None:
-        write_deltalake(address, data.slice(0, 0), partition_by=["table_name"], mode="ignore")
     predicate = f"table_name = '{name}' AND {_days(window)}"
-    write_deltalake(address, data, mode="overwrite", predicate=predicate)
+    with lease(root, MATERIALIZED_DAYS.name, owner=f"recording {name} {window}") as held:
+        if not exists(root, MATERIALIZED_DAYS.name):
+            write_deltalake(address, data.slice(0, 0), partition_by=["table_name"], mode="ignore")
+        held.check()
+        write_deltalake(address, data, mode="overwrite", predicate=predicate)
 
 
 def _days(window: Window) -> str:

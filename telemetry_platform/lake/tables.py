@@ -13,7 +13,7 @@ from telemetry_platform.contracts.tables.table import Table
 from telemetry_platform.lake.growth import grow, in_contract_order
 from telemetry_platform.lake.lease import lease
 from telemetry_platform.lake.lease_store import Lease
-from telemetry_platform.lake.log import Contents, contents, open_table, table_path
+from telemetry_platform.lake.log import Contents, contents, exists, state_of, table_path
 from telemetry_platform.lake.window import Window
 from telemetry_platform.quality.audit import Audit, AuditedRows
 
@@ -34,7 +34,7 @@ class Lake:
         The contract's columns come back in its order, whatever the table has more, and NULL for those it has not yet.
         """
         table = TABLES[name]
-        if open_table(self.root, name) is None or (windows is not None and not windows):
+        if not exists(self.root, name) or (windows is not None and not windows):
             return self.spark.createDataFrame([], table.schema)
         frame = self.spark.read.format("delta").load(table_path(self.root, name))
         if windows is not None:
@@ -52,7 +52,7 @@ class Lake:
             self.spark.read.format("delta")
             .option("versionAsOf", version)
             .load(table_path(self.root, BRONZE_EVENTS.name))
-            .select(*BRONZE_EVENTS.schema.fieldNames())
+            .transform(in_contract_order, BRONZE_EVENTS)
             .where(
                 f"{window.predicate('event_date')} AND {received} AND (arrival IN ('late', 'imported') OR ({on_time}))"
             )
@@ -94,9 +94,9 @@ class Lake:
 
         Raises LakeError, with nothing touched, when the two differ in any other way.
         """
-        existing = open_table(self.root, table.name)
+        existing = state_of(self.root, table.name)
         if existing is not None:
-            grow(self.spark, table_path(self.root, table.name), existing, table)
+            grow(self.spark, table_path(self.root, table.name), existing.meta_data, table)
             return
         builder = (
             DeltaTable.createIfNotExists(self.spark)

@@ -10,8 +10,9 @@ import pyarrow.dataset as ds
 
 from telemetry_platform.contracts.tables import TABLES
 from telemetry_platform.contracts.tables.bronze_events import BRONZE_EVENTS
-from telemetry_platform.lake.log import current_files, open_table, table_path
+from telemetry_platform.lake.log import current_files, dataset_of, exists, table_path
 from telemetry_platform.lake.log_folder import LogFolder
+from telemetry_platform.lake.snapshot import Days
 from telemetry_platform.lake.window import Window
 from telemetry_platform.transforms.silver.events import HORIZON_DAYS
 
@@ -90,11 +91,9 @@ def _days(statement: str, values: Sequence[Any], **relations: ds.Dataset) -> set
 
 
 def _stored(root: str, name: str, window: Window) -> ds.Dataset | None:
-    table = open_table(root, name)
-    if table is None:
+    if not exists(root, name):
         return None
-    days = [(TABLES[name].date_column, "in", [day.isoformat() for day in window])]
-    return table.to_pyarrow_dataset(partitions=days)
+    return dataset_of(root, TABLES[name], Days.of(TABLES[name].date_column, window))
 
 
 def _bronze(root: str, touched: Collection[date]) -> ds.Dataset | None:

@@ -8,6 +8,7 @@ from pyspark.sql import DataFrame
 
 from telemetry_platform.errors import LakeError
 from telemetry_platform.lake import manifest
+from telemetry_platform.lake.lease import lease
 from telemetry_platform.lake.log import Contents
 from telemetry_platform.lake.manifest import Materialized, Written
 from telemetry_platform.lake.window import Window
@@ -57,12 +58,15 @@ def materialize(
         raise LakeError(f"{name} {window} needs days that were never materialized. {_what_to_do(past.missing)}")
     if name == "silver.events":
         _mark_what_depends_on(layers, window)
-    entries = [_entry(layers, day, run_id) for day in window]
-    manifest.begin(layers.lake.root, name, entries)
     found = layers.recipes[name](layers, window) if rows is None else rows
-    contents, audit = layers.lake.replace(name, found, window, without_games=without)
-    written = Written(contents.version, contents.rows_by_day, _fingerprints(layers, name, window, past))
-    layers.written(name, manifest.finish(layers.lake.root, name, entries, written))
+    entries = [_entry(layers, day, run_id) for day in window]
+    root = layers.lake.root
+    # One lease over both: nobody may write to the table between its commit and the word that it is done.
+    with lease(root, name, owner=f"materializing {window}"):
+        manifest.begin(root, name, entries)
+        contents, audit = layers.lake.replace(name, found, window, without_games=without)
+        written = Written(contents.version, contents.rows_by_day, _fingerprints(layers, name, window, past))
+        layers.written(name, manifest.finish(root, name, entries, written))
     if past is None:
         return Published(contents, audit)
     stale = stale_snapshots(layers.entries(SNAPSHOTS), recorded_history(layers.entries(PLAYER_DAYS)))
