@@ -18,6 +18,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
 from streaming.agreement import require_agreement
+from streaming.bronze_upkeep import BronzeUpkeep
 from streaming.bronze_writer import BronzeWriter, decoded
 from streaming.checkpoint import checkpoint_of, read_checkpoint
 from telemetry_platform.contracts.signature import signing_key
@@ -37,8 +38,11 @@ NEXT_OFFSET = Gauge("telemetry_bronze_next_offset", "First offset not yet in bro
 LAG = Gauge("telemetry_bronze_lag_records", "Records in the topics and not yet in bronze at the newest batch")
 
 
-def start_query(spark: SparkSession, settings: Settings, *, once: bool) -> StreamingQuery:
-    """Start the stream, whose checkpoint must fit the table: `require_agreement`."""
+def start_query(spark: SparkSession, settings: Settings, stop: threading.Event, *, once: bool) -> StreamingQuery:
+    """Start the stream, and beside it what keeps its table in few files until `stop`.
+
+    Its checkpoint must fit the table: `require_agreement`.
+    """
     checkpoint = read_checkpoint(checkpoint_of(settings))
     rewound = checkpoint.rewound if checkpoint else None
     Lake(settings.lake, spark).ensure(BRONZE_EVENTS)
@@ -49,16 +53,35 @@ def start_query(spark: SparkSession, settings: Settings, *, once: bool) -> Strea
         .option("startingOffsets", json.dumps(rewound.starting_offsets) if rewound else "earliest")
         .option("failOnDataLoss", "true")
         .option("includeHeaders", "true")
-        .option("maxOffsetsPerTrigger", str(settings.bronze_batch_records))
+        .options(**batch_bounds(settings, once=once))
         .load()
     )
+    bronze = BronzeWriter(settings)
     writer = (
         decoded(records, signing_key(settings.keys_dir))
         .writeStream.queryName("bronze_events")
-        .foreachBatch(BronzeWriter(settings).write)
+        .foreachBatch(bronze.write)
         .option("checkpointLocation", checkpoint_of(settings))
     )
-    return (writer.trigger(availableNow=True) if once else writer.trigger(processingTime="1 second")).start()
+    if once:
+        return writer.trigger(availableNow=True).start()
+    BronzeUpkeep(spark, settings, lambda: bronze.commits).start(stop)
+    return writer.trigger(processingTime="1 second").start()
+
+
+def batch_bounds(settings: Settings, *, once: bool) -> dict[str, str]:
+    """Records of one batch: looked for every second, taken when they are many or have waited for long enough.
+
+    Each batch is a commit and a file per Kafka partition: few records a second are not worth one every second.
+    """
+    most = settings.bronze_batch_records
+    bounds = {"maxOffsetsPerTrigger": str(most)}
+    if once:
+        return bounds
+    return bounds | {
+        "minOffsetsPerTrigger": str(max(1, most // 5)),
+        "maxTriggerDelay": f"{settings.bronze_trigger_seconds}s",
+    }
 
 
 def watch(query: StreamingQuery, stop: threading.Event) -> None:
@@ -137,7 +160,7 @@ def main() -> int:
         with lease(settings.lake, BRONZE_EVENTS.name, owner="bronze_events", wait_seconds=_wait_seconds(settings)):
             # Under the lease: the table and the checkpoint of a job that runs are in motion.
             require_agreement(settings)
-            query = start_query(spark, settings, once=once)
+            query = start_query(spark, settings, stop, once=once)
             if not once:
                 start_http_server(settings.bronze_metrics_port, addr=settings.bronze_metrics_host)
             log.info("event=started kafka=%s lake=%s once=%s", settings.kafka, settings.lake, once)

@@ -45,6 +45,7 @@ class BronzeWriter:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._written: dict[str, int] = {}
+        self.commits = 0
 
     def write(self, batch: DataFrame, batch_id: int) -> None:
         """Write one batch of `decoded` rows; called by Spark, also for a batch that was written before."""
@@ -90,6 +91,7 @@ class BronzeWriter:
                 .save(table_path(self._settings.lake, BRONZE_EVENTS.name))
             )
         self._written[writer] = batch_id
+        self.commits += 1
         return True
 
     def _newest_written(self, writer: str) -> int:

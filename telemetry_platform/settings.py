@@ -30,6 +30,9 @@ LIMIT_VARIABLES = {
     "in_flight_bytes": "TELEMETRY_MAX_IN_FLIGHT_BYTES",
 }
 
+# No run and no copy to the warehouse works for longer on files that a newer version no longer names.
+LEAST_VACUUM_HOURS = 24
+
 STAND_IN_ACCOUNT = "stand_in"
 
 
@@ -113,6 +116,11 @@ class Settings:
     bronze_metrics_host: str
     bronze_metrics_port: int
     bronze_batch_records: int
+    bronze_trigger_seconds: int
+    bronze_compact_commits: int
+    vacuum_hours: int
+    snapshot_days: int
+    run_days: int
     lateness_horizon_days: int
     spark_master: str
     spark_driver_memory: str
@@ -187,6 +195,11 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         bronze_metrics_host=environment.get("TELEMETRY_BRONZE_METRICS_HOST", "127.0.0.1"),
         bronze_metrics_port=_port(environment, "TELEMETRY_BRONZE_METRICS_PORT", 9108),
         bronze_batch_records=_whole(environment, "TELEMETRY_BRONZE_BATCH_RECORDS", 500_000),
+        bronze_trigger_seconds=_whole(environment, "TELEMETRY_BRONZE_TRIGGER_SECONDS", 5),
+        bronze_compact_commits=_whole(environment, "TELEMETRY_BRONZE_COMPACT_COMMITS", 100),
+        vacuum_hours=_whole(environment, "TELEMETRY_VACUUM_HOURS", 168, least=LEAST_VACUUM_HOURS),
+        snapshot_days=_whole(environment, "TELEMETRY_SNAPSHOT_DAYS", 400),
+        run_days=_whole(environment, "TELEMETRY_RUN_DAYS", 90),
         lateness_horizon_days=_whole(environment, "TELEMETRY_LATENESS_HORIZON_DAYS", 30),
         spark_master=environment.get("TELEMETRY_SPARK_MASTER", "local[2]"),
         spark_driver_memory=environment.get("TELEMETRY_SPARK_DRIVER_MEMORY", "2g"),
@@ -275,10 +288,10 @@ def _lake(value: str | None, home: Path) -> str:
     return value.rstrip("/") if "://" in value else str(Path(value).expanduser().absolute())
 
 
-def _whole(environment: Mapping[str, str], name: str, default: int) -> int:
+def _whole(environment: Mapping[str, str], name: str, default: int, *, least: int = 1) -> int:
     text = environment.get(name, str(default))
-    if not text.isdigit() or int(text) < 1:
-        raise SettingsError(f"{name}={text!r} is not a whole number above 0.")
+    if not text.isdigit() or int(text) < least:
+        raise SettingsError(f"{name}={text!r} is not a whole number above {least - 1}.")
     return int(text)
 
 

@@ -1,6 +1,18 @@
 """Puts the commands together."""
 
-from telemetry_platform.cli import demo, games, imports, materialize, query, schemas, simulate, stack, tail, verify
+from telemetry_platform.cli import (
+    demo,
+    games,
+    imports,
+    maintain,
+    materialize,
+    query,
+    schemas,
+    simulate,
+    stack,
+    tail,
+    verify,
+)
 from telemetry_platform.cli.commands import Commands, Group
 
 app = Commands(cls=Group, no_args_is_help=True, pretty_exceptions_enable=False, help="The game-telemetry lakehouse.")
@@ -19,6 +31,7 @@ for command in (
     verify.verify,
 ):
     app.command()(command)
+app.command("maintain")(maintain.maintain_tables)
 app.command("import")(imports.import_events)
 app.add_typer(games.app, name="games", help="The registry of games and their keys.")
 app.add_typer(schemas.app, name="schemas", help="The events a game may send, and what was released of them.")

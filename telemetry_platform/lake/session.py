@@ -7,6 +7,7 @@ from pyspark.sql import SparkSession
 
 from telemetry_platform.errors import LakeError
 from telemetry_platform.jvm import LOCALE, jvm_options
+from telemetry_platform.lake.layout import LAYOUT_SETTINGS
 from telemetry_platform.settings import Settings, use_this_python_for_spark
 
 Workload = Literal["batch", "stream"]
@@ -39,6 +40,11 @@ def spark_settings(settings: Settings, workload: Workload) -> dict[str, str]:
         "spark.sql.maxConcurrentOutputFileWriters": "16",
         "spark.databricks.delta.snapshotPartitions": "1",
         "spark.databricks.delta.schema.autoMerge.enabled": "false",
+        # Two threads of one process commit to one table (streaming/bronze_upkeep.py): on a local disk only this lock
+        # keeps one commit from taking the other's place.
+        "spark.databricks.delta.commitLock.enabled": "true",
+        "spark.scheduler.mode": "FAIR" if workload == "stream" else "FIFO",
+        **LAYOUT_SETTINGS,
         **_LOCAL_FILES,
     }
 

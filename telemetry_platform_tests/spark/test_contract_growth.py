@@ -86,7 +86,7 @@ def with_column(name: str, data_type: DataType | None) -> Table:
 
 
 def test_reading_a_table_that_has_not_grown_yet_gives_null_in_the_contracts_order(lake: Lake):
-    found = lake.read("gold.sheet", Window.of_days(DAY, DAY))
+    found = lake.read("gold.sheet", [Window.of_days(DAY, DAY)])
     assert found.columns == ["event_date", "game_id", "mood", "dau", "revenue"]
     assert [(row.mood, row.dau) for row in found.collect()] == [(None, 7)]
     assert DeltaTable(path_of(lake)).version() == 1

@@ -39,6 +39,7 @@ def test_a_cluster_and_an_object_store_are_only_settings():
         ("TELEMETRY_COLLECTOR_PORT", "70000"),
         ("TELEMETRY_START_DATE", "01.01.2026"),
         ("TELEMETRY_KAFKA_PARTITIONS", "0"),
+        ("TELEMETRY_VACUUM_HOURS", "23"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_refused_by_name(name: str, value: str):
