@@ -18,7 +18,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
 from streaming.agreement import require_agreement
-from streaming.bronze_upkeep import BronzeUpkeep
+from streaming.bronze_upkeep import BronzeUpkeep, bound_log
 from streaming.bronze_writer import BronzeWriter, decoded
 from streaming.checkpoint import checkpoint_of, read_checkpoint
 from telemetry_platform.contracts.signature import signing_key
@@ -65,6 +65,7 @@ def start_query(spark: SparkSession, settings: Settings, stop: threading.Event, 
     )
     if once:
         return writer.trigger(availableNow=True).start()
+    bound_log(spark, settings)
     BronzeUpkeep(spark, settings, lambda: bronze.commits).start(stop)
     return writer.trigger(processingTime="1 second").start()
 

@@ -195,7 +195,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         bronze_metrics_host=environment.get("TELEMETRY_BRONZE_METRICS_HOST", "127.0.0.1"),
         bronze_metrics_port=_port(environment, "TELEMETRY_BRONZE_METRICS_PORT", 9108),
         bronze_batch_records=_whole(environment, "TELEMETRY_BRONZE_BATCH_RECORDS", 500_000),
-        bronze_trigger_seconds=_whole(environment, "TELEMETRY_BRONZE_TRIGGER_SECONDS", 5),
+        bronze_trigger_seconds=_whole(environment, "TELEMETRY_BRONZE_TRIGGER_SECONDS", 8),
         bronze_compact_commits=_whole(environment, "TELEMETRY_BRONZE_COMPACT_COMMITS", 100),
         vacuum_hours=_whole(environment, "TELEMETRY_VACUUM_HOURS", 168, least=LEAST_VACUUM_HOURS),
         snapshot_days=_whole(environment, "TELEMETRY_SNAPSHOT_DAYS", 400),

@@ -131,11 +131,13 @@ def sample(spark: SparkSession, rows: DataFrame, shape: str, layout: Layout, pat
     write_cost = measured(lambda: write(rows, f"event_date = '{DAY}'"))
     sizes = [file.stat().st_size for file in path.rglob("*.parquet") if "_delta_log" not in file.parts]
     before = set(DeltaTable(str(path)).file_uris())
-    game = f"event_date = '{DAY}' AND game_id = 'game0000'"
+    # The last game is the only one or a small one.
+    name = f"game{sum(games for games, _ in SHAPES[shape]) - 1:04d}"
+    game = f"event_date = '{DAY}' AND game_id = '{name}'"
     read_cost = measured(
         lambda: spark.read.format("delta").load(str(path)).where(game).agg(sf.count_distinct("player_id")).collect()
     )
-    one = rows.where("game_id = 'game0000'")
+    one = rows.where(f"game_id = '{name}'")
     repair_cost = measured(lambda: write(one, game))
     gone = len(before - set(DeltaTable(str(path)).file_uris()))
     megabytes = (round(max(sizes) / 1e6, 2), round(sum(sizes) / 1e6, 1))

@@ -16,6 +16,7 @@ from telemetry_platform.contracts.tables import TABLES
 from telemetry_platform.contracts.tables.table import Table
 from telemetry_platform.lake.compaction import Policy, compact, partitions, pieces_of
 from telemetry_platform.lake.log import open_table, table_names, table_path
+from telemetry_platform.lake.properties import has_properties, log_properties, set_properties
 from telemetry_platform.settings import Settings
 
 SNAPSHOTS = TABLES["gold.player_snapshots"]
@@ -141,9 +142,8 @@ class Upkeep:
 
     def keep_log(self, table: Table) -> Iterator[Done]:
         """Keep the log for as long as the files: a version whose files are gone cannot be read."""
-        delta = open_table(self.lake, table.name)
-        wanted = log_properties(self.vacuum_hours)
-        if delta is None or wanted.items() <= delta.metadata().configuration.items():
+        wanted = log_properties(self.vacuum_hours, log_hours=self.vacuum_hours)
+        if has_properties(self.lake, table, wanted):
             return
         if not self.is_dry_run:
             set_properties(self.spark(), self.lake, table, wanted)
@@ -182,18 +182,6 @@ def days_to_thin(days: Iterable[date], *, today: date, keep_days: int) -> list[d
     known = sorted(days)
     first_kept = today - timedelta(days=keep_days)
     return [day for day in known[:-1] if day < first_kept and (day + timedelta(days=1)).month == day.month]
-
-
-def log_properties(hours: int) -> dict[str, str]:
-    """Table properties that keep log and removed files for `hours`."""
-    kept = f"interval {hours} hours"
-    return {"delta.logRetentionDuration": kept, "delta.deletedFileRetentionDuration": kept}
-
-
-def set_properties(spark: SparkSession, lake: str, table: Table, wanted: dict[str, str]) -> None:
-    """Set table properties; a commit of metadata, no row changes."""
-    listed = ", ".join(f"'{name}' = '{value}'" for name, value in wanted.items())
-    spark.sql(f"ALTER TABLE delta.`{table_path(lake, table.name)}` SET TBLPROPERTIES ({listed})")
 
 
 def unneeded_files(lake: str, table: Table, hours: int) -> Sequence[str]:

@@ -176,6 +176,36 @@ def test_a_second_job_on_the_same_lake_is_refused_and_told_who_writes(environmen
         assert first.wait(DEADLINE_SECONDS) == 0
 
 
+def said(log: Path, event: str) -> int:
+    return log.read_text().count(f"event={event} ") if log.exists() else 0
+
+
+def test_kill_minus_nine_in_the_middle_of_a_compaction_loses_and_doubles_nothing(
+    environment: dict[str, str], tmp_path: Path
+):
+    settings, log = read_settings(environment), tmp_path / "job.log"
+    environment = environment | {"TELEMETRY_BRONZE_COMPACT_COMMITS": "2", "TELEMETRY_BRONZE_TRIGGER_SECONDS": "1"}
+    topic = Topic(settings)
+    for number in range(RECORDS):
+        topic.signed(stamped(number))
+    topic.flush()
+    job = run_job(environment, log)
+    wait_until(lambda: said(log, "compacting") > said(log, "compacted"), "a compaction is at work", log)
+    os.killpg(job.pid, signal.SIGKILL)
+    job.wait()
+    assert said(log, "compacting") > said(log, "compacted"), "it was done before it could be killed"
+
+    done = said(log, "compacted")
+    job = run_job(environment, log)
+    try:
+        wait_until(lambda: is_caught_up(settings) and said(log, "compacted") > done, "it catches up and compacts", log)
+    finally:
+        os.killpg(job.pid, signal.SIGTERM)
+        assert job.wait(DEADLINE_SECONDS) == 0
+    assert "compaction_failed" not in log.read_text()
+    assert_each_offset_once(settings)
+
+
 def test_a_lost_checkpoint_over_a_table_with_rows_is_refused(environment: dict[str, str], tmp_path: Path):
     settings = read_settings(environment)
     checkpoint = Path(settings.checkpoints_dir) / "bronze_events"

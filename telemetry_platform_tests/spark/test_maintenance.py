@@ -18,6 +18,7 @@ from telemetry_platform.contracts.tables.table import Table
 from telemetry_platform.lake.compaction import Policy, compact, is_sorted, partitions, piece_of, sort_partition
 from telemetry_platform.lake.log import open_table, table_path
 from telemetry_platform.lake.maintenance import Done, Upkeep
+from telemetry_platform.lake.properties import log_properties, set_properties
 from telemetry_platform.lake.tables import Lake
 from telemetry_platform.settings import current_settings
 from telemetry_platform_tests.builders import at, bronze_event, session, table
@@ -108,6 +109,7 @@ def test_vacuum_removes_what_no_version_needs_and_commits_nothing(spark: SparkSe
     piece = piece_of(partition, EAGER)
     assert piece is not None
     compact(spark, str(tmp_path), BRONZE, piece, EAGER)
+    set_properties(spark, str(tmp_path), BRONZE, log_properties(168, log_hours=24))
     rows, before = rows_in(tmp_path, BRONZE), version(tmp_path, BRONZE)
     folder = Path(table_path(str(tmp_path), BRONZE.name))
     assert list(upkeep(spark, tmp_path).run(BRONZE)) == [], "they are younger than the policy"
