@@ -6,7 +6,7 @@ from telemetry_platform.contracts.tables.table import Table
 
 # What one writing task takes of the shuffle, and so the size its file aims at. A row of silver.events takes four to
 # five times the room there that it takes in Parquet: these make files of about 30 MB.
-TARGET_SHUFFLE_BYTES = 128 * 1024**2
+TARGET_SHUFFLE_BYTES = 64 * 1024**2
 
 # Sizes rule, for small partitions too: by default Spark would rather have one task per core than larger ones.
 LAYOUT_SETTINGS = {

@@ -11,6 +11,7 @@ from telemetry_platform.contracts.tables import TABLES
 from telemetry_platform.contracts.tables.bronze_events import BRONZE_EVENTS
 from telemetry_platform.contracts.tables.table import Table
 from telemetry_platform.lake.growth import grow, in_contract_order
+from telemetry_platform.lake.layout import laid_out
 from telemetry_platform.lake.lease import lease
 from telemetry_platform.lake.lease_store import Lease
 from telemetry_platform.lake.log import Contents, contents, exists, state_of, table_path
@@ -81,7 +82,7 @@ class Lake:
         audited = AuditedRows(conform(rows, table), table)
         held.check()
         (
-            audited.accepted.repartition(*table.partition_by)
+            laid_out(audited.accepted, table)
             .write.format("delta")
             .mode("overwrite")
             .option("replaceWhere", predicate)
