@@ -44,13 +44,13 @@ POOL = "upkeep"
 
 
 # Every commit lists the folder of the log: 0.14 s with a few files in it, 0.56 s with 20,000. Delta cleans up by whole
-# days, so that this leaves one to two days of commits. Removed data files are kept for longer, by VACUUM's policy.
+# days, so that this leaves one to two days of commits. The files that commits took away stay for longer, until VACUUM.
 LOG_HOURS = 24
 
 
 def bound_log(spark: SparkSession, settings: Settings) -> None:
     """Let Delta remove old commits from bronze's log; before the query starts, as a change of metadata ends appends."""
-    wanted = log_properties(settings.vacuum_hours, log_hours=LOG_HOURS)
+    wanted = log_properties(LOG_HOURS)
     if not has_properties(settings.lake, BRONZE_EVENTS, wanted):
         set_properties(spark, settings.lake, BRONZE_EVENTS, wanted)
 

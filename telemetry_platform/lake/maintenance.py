@@ -142,7 +142,7 @@ class Upkeep:
 
     def keep_log(self, table: Table) -> Iterator[Done]:
         """Keep the log for as long as the files: a version whose files are gone cannot be read."""
-        wanted = log_properties(self.vacuum_hours, log_hours=self.vacuum_hours)
+        wanted = log_properties(self.vacuum_hours)
         if has_properties(self.lake, table, wanted):
             return
         if not self.is_dry_run:
@@ -198,6 +198,8 @@ def run_vacuum(spark: SparkSession, lake: str, table: Table, hours: int) -> None
     """VACUUM one table, without the two commits that would tell of it: the table may have another writer."""
     session = spark.newSession()
     session.conf.set("spark.databricks.delta.vacuum.logging.enabled", "false")
+    # The policy is a setting: neither the table's own retention nor the check against it is to take its place.
+    session.conf.set("spark.databricks.delta.vacuum.retentionWindowIgnore.enabled", "false")
     session.conf.set("spark.databricks.delta.retentionDurationCheck.enabled", "false")
     session.sql(f"VACUUM delta.`{table_path(lake, table.name)}` RETAIN {hours} HOURS").collect()
 

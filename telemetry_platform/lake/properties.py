@@ -6,12 +6,13 @@ from telemetry_platform.contracts.tables.table import Table
 from telemetry_platform.lake.log import open_table, table_path
 
 
-def log_properties(vacuum_hours: int, *, log_hours: int) -> dict[str, str]:
-    """Properties that keep commits for `log_hours`, and files that no newer version needs for `vacuum_hours`."""
-    return {
-        "delta.logRetentionDuration": f"interval {log_hours} hours",
-        "delta.deletedFileRetentionDuration": f"interval {vacuum_hours} hours",
-    }
+def log_properties(hours: int) -> dict[str, str]:
+    """Properties that keep commits, and the names of files that no newer version needs, for `hours`.
+
+    Delta refuses to forget a commit before the files it took away. The files themselves stay until a VACUUM.
+    """
+    kept = f"interval {hours} hours"
+    return {"delta.logRetentionDuration": kept, "delta.deletedFileRetentionDuration": kept}
 
 
 def has_properties(lake: str, table: Table, wanted: dict[str, str]) -> bool:

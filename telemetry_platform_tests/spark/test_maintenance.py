@@ -109,7 +109,7 @@ def test_vacuum_removes_what_no_version_needs_and_commits_nothing(spark: SparkSe
     piece = piece_of(partition, EAGER)
     assert piece is not None
     compact(spark, str(tmp_path), BRONZE, piece, EAGER)
-    set_properties(spark, str(tmp_path), BRONZE, log_properties(168, log_hours=24))
+    set_properties(spark, str(tmp_path), BRONZE, log_properties(24))
     rows, before = rows_in(tmp_path, BRONZE), version(tmp_path, BRONZE)
     folder = Path(table_path(str(tmp_path), BRONZE.name))
     assert list(upkeep(spark, tmp_path).run(BRONZE)) == [], "they are younger than the policy"
@@ -210,4 +210,19 @@ def test_compaction_does_not_wake_the_sensor_that_refreshes_today(
     append(spark, tmp_path, BRONZE, [bronze(TODAY)])
     with dg.build_sensor_context(cursor=asked.cursor) as third:
         assert isinstance(bronze_growth(third), dg.SensorResult)
+    current_settings.cache_clear()
+
+
+def test_the_nightly_job_keeps_the_lake_and_dagsters_storage(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from telemetry_platform.definitions import defs
+
+    monkeypatch.setenv("TELEMETRY_LAKE", str(tmp_path))
+    current_settings.cache_clear()
+    sessions(spark, tmp_path, CLOSED, files=12)
+    job = defs().resolve_job_def("upkeep")
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert job.execute_in_process(instance=instance).success
+    assert files_of(tmp_path, SESSIONS) == {str(CLOSED): 1}
     current_settings.cache_clear()
