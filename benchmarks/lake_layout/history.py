@@ -1,6 +1,6 @@
 """What a long history costs the next day: a table whose log names the files of many days before it.
 
-python -m benchmarks.lake_layout.history --days 365
+python -m benchmarks.lake_layout.history --days 60
 """
 
 import argparse
@@ -22,9 +22,10 @@ from telemetry_platform.settings import read_settings
 
 
 def with_history(path: Path, days: int) -> int:
-    """Add to the table's log, for each of `days` days before its own, the files that its own day has; how many."""
+    """Add to the log, for each of `days` days before the table's own, the files that this has; how many a day."""
     log = path / "_delta_log"
-    adds = [json.loads(line)["add"] for line in max(log.glob("*.json")).read_text().splitlines() if '{"add"' in line]
+    newest = max(log.glob("*.json")).read_text().splitlines()
+    adds = [json.loads(line)["add"] for line in newest if line.startswith('{"add"')]
     adds = [add for add in adds if add["dataChange"]]
     first = len(list(log.glob("*.json")))
     for number in range(days):
@@ -32,7 +33,13 @@ def with_history(path: Path, days: int) -> int:
         lines: list[dict[str, Any]] = [{"commitInfo": {"operation": "WRITE", "operationParameters": {}}}]
         lines += [{"add": _moved(add, day)} for add in adds]
         (log / f"{first + number:020d}.json").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return len(adds) * days
+    # The next commit is the one that makes a checkpoint, as it would have been made long ago.
+    while (first + days) % 10:
+        (log / f"{first + days:020d}.json").write_text(
+            '{"commitInfo":{"operation":"WRITE","operationParameters":{}}}\n'
+        )
+        days += 1
+    return len(adds)
 
 
 def _moved(add: dict[str, Any], day: str) -> dict[str, Any]:
@@ -53,11 +60,9 @@ def sample(spark: SparkSession, layout: Layout, path: Path, days: int) -> dict[s
         spark._jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()  # type: ignore[union-attr]
 
     write(DAY)
-    files = with_history(path, days)
+    files = with_history(path, days) * (days + 1)
     forget()
-    for number in range(10):
-        # The tenth of them makes a checkpoint, as it would have been made long ago.
-        write(str(date.fromisoformat(DAY) + timedelta(days=number + 1)))
+    write(str(date.fromisoformat(DAY) + timedelta(days=1)))
     forget()
     read = measured(lambda: spark.read.format("delta").load(str(path)).where(f"event_date = '{DAY}'").count())
     forget()
@@ -68,7 +73,7 @@ def sample(spark: SparkSession, layout: Layout, path: Path, days: int) -> dict[s
 def main(arguments: Sequence[str] | None = None) -> None:
     """Each layout without and with the history; one line of JSON for each."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--days", type=int, default=365)
+    parser.add_argument("--days", type=int, default=60)
     chosen = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         settings = read_settings({**os.environ, "TELEMETRY_HOME": folder})  # noqa: TID251 - a home of its own

@@ -148,16 +148,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Warm the JVM with one round, then measure each layout; print the samples."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--shape", choices=SHAPES, action="append")
+    parser.add_argument("--layout", action="append", help="the letter of a layout: --layout a --layout b")
     parser.add_argument("--json", type=Path)
     chosen = parser.parse_args(arguments)
     samples = []
+    layouts = [layout for layout in LAYOUTS if not chosen.layout or layout.name[0] in chosen.layout]
     with tempfile.TemporaryDirectory() as folder:
         settings = read_settings({**os.environ, "TELEMETRY_HOME": folder})  # noqa: TID251 - a home of its own
         spark = build_session(settings, "batch", app_name="lake_layout")
         for shape in chosen.shape or list(SHAPES):
             rows = rows_of(spark, shape).cache()
             rows.count()
-            for index, layout in enumerate((LAYOUTS[0], *LAYOUTS)):
+            for index, layout in enumerate((LAYOUTS[0], *layouts)):
                 path = Path(folder) / f"{shape}{index}"
                 one = sample(spark, rows, shape, layout, path)
                 shutil.rmtree(path)

@@ -4,9 +4,10 @@ from pyspark.sql import DataFrame
 
 from telemetry_platform.contracts.tables.table import Table
 
-# What one writing task takes of the shuffle, and so the size its file aims at. A row of silver.events takes four to
-# five times the room there that it takes in Parquet: these make files of about 30 MB.
-TARGET_SHUFFLE_BYTES = 64 * 1024**2
+# What one writing task takes of the shuffle, where a row of silver.events takes about twice the room that it takes in
+# Parquet: half a million events, written in five seconds, as a file of about 16 MB. Larger ones would leave cores idle
+# while a game's day is written; compaction makes large ones of them once the day is closed.
+TARGET_SHUFFLE_BYTES = 32 * 1024**2
 
 # Sizes rule, for small partitions too: by default Spark would rather have one task per core than larger ones.
 LAYOUT_SETTINGS = {
