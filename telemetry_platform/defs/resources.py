@@ -32,13 +32,16 @@ class LakeResource(dg.ConfigurableResource):
         """Let a run see bronze and the registry as they are when it first asks, and so to its end."""
         self._layers = None
 
+    def open(self) -> Lake:
+        """The lake of this process's settings; raises LakeError when the jars are missing."""
+        settings = current_settings()
+        require_jars(settings)
+        return Lake(settings.lake, self.pyspark.spark_session)
+
     def layers(self) -> Layers:
         """The tables as this run sees them; raises LakeError when the jars or the bronze table are missing."""
         if self._layers is None:
-            settings = current_settings()
-            require_jars(settings)
-            lake = Lake(settings.lake, self.pyspark.spark_session)
-            self._layers = open_layers(settings, lake, datetime.now(UTC))
+            self._layers = open_layers(current_settings(), self.open(), datetime.now(UTC))
         return self._layers
 
 

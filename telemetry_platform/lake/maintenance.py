@@ -1,6 +1,7 @@
 """What keeps a lake as large as its data: compaction, VACUUM, thinned snapshots. Every call can be repeated."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -14,7 +15,9 @@ from pyspark.sql import SparkSession
 
 from telemetry_platform.contracts.tables import TABLES
 from telemetry_platform.contracts.tables.table import Table
+from telemetry_platform.errors import LakeError
 from telemetry_platform.lake.compaction import Policy, compact, partitions, pieces_of
+from telemetry_platform.lake.lease import lease
 from telemetry_platform.lake.log import open_table, table_names, table_path
 from telemetry_platform.lake.properties import has_properties, log_properties, set_properties
 from telemetry_platform.settings import Settings
@@ -88,10 +91,11 @@ class Upkeep:
         Thinned first: what is deleted need not be compacted. Vacuumed last: it removes what the others left.
         """
         if table.stage != "bronze":
-            yield from self.keep_log(table)
-            if table == SNAPSHOTS:
-                yield from self.thin_snapshots()
-            yield from self.compact(table)
+            with nullcontext() if self.is_dry_run else lease(self.lake, table.name, owner="upkeep"):
+                yield from self.keep_log(table)
+                if table == SNAPSHOTS:
+                    yield from self.thin_snapshots()
+                yield from self.compact(table)
         yield from self.vacuum(table)
 
     def compact(self, table: Table) -> Iterator[Done]:
@@ -168,7 +172,7 @@ def maintain(
         try:
             for done in upkeep.run(table):
                 report(done)
-        except (PySparkException, Py4JError, DeltaError) as error:
+        except (LakeError, PySparkException, Py4JError, DeltaError) as error:
             failures.append(f"{table.name}: {str(error).splitlines()[0]}")
         end()
     return failures

@@ -76,13 +76,11 @@ def materialized_days(root: str, name: str) -> dict[date, Materialized]:
 
     Days that somebody else changed since, and those of a table that is not the one written, are left out.
     """
-    manifest = open_table(root, MATERIALIZED_DAYS.name)
     table = state_of(root, name)
-    if manifest is None or table is None:
+    if table is None:
         return {}
+    days = _recorded(root, name)
     table_id, version = table.meta_data.id, table.version
-    found = manifest.to_pyarrow_table(filters=[("table_name", "=", name)], columns=_SCHEMA.names[1:-1])
-    days = {row["day"]: Materialized(**row | {"fingerprints": dict(row["fingerprints"])}) for row in found.to_pylist()}
     here = {
         day: entry
         for day, entry in days.items()
@@ -93,6 +91,14 @@ def materialized_days(root: str, name: str) -> dict[date, Materialized]:
         return here
     changed = _days_changed_since(root, name, newest)
     return {day: entry for day, entry in here.items() if changed is not None and day not in changed}
+
+
+def _recorded(root: str, name: str) -> dict[date, Materialized]:
+    manifest = open_table(root, MATERIALIZED_DAYS.name)
+    if manifest is None:
+        return {}
+    found = manifest.to_pyarrow_table(filters=[("table_name", "=", name)], columns=_SCHEMA.names[1:-1])
+    return {row["day"]: Materialized(**row | {"fingerprints": dict(row["fingerprints"])}) for row in found.to_pylist()}
 
 
 def _days_changed_since(root: str, name: str, version: int) -> Collection[date] | None:
@@ -125,7 +131,15 @@ def _day_of_path(path: str, column: str) -> date | None:
 
 
 def begin(root: str, name: str, entries: Iterable[Materialized]) -> None:
-    """Mark days as being written. Whoever reads them until `finish` is told that they are not there."""
+    """Mark days as being written. Whoever reads them until `finish` is told that they are not there.
+
+    Days that somebody else has changed are struck out first: the version of this write would make them look whole.
+    """
+    changed = _recorded(root, name).keys() - materialized_days(root, name).keys()
+    if changed and (manifest := open_table(root, MATERIALIZED_DAYS.name)) is not None:
+        with lease(root, MATERIALIZED_DAYS.name, owner=f"striking out days of {name}"):
+            listed = ", ".join(f"DATE '{day}'" for day in sorted(changed))
+            manifest.delete(f"table_name = '{name}' AND day IN ({listed})")
     _write(root, name, [replace(entry, state="writing") for entry in entries])
 
 
