@@ -100,9 +100,13 @@ def pending(root: str, bronze: BronzeDays, start_date: date) -> Window | None:
     stored = {name: materialized_days(root, name) for name in AFFECTED}
     behind = {day for entries in stored.values() for day, entry in entries.items() if not _is_current(entry, bronze)}
     behind |= touched | set(stale_snapshots(stored[SNAPSHOTS], recorded_history(stored[PLAYER_DAYS])))
-    newest = max([*touched, *(day for entries in stored.values() for day in entries)], default=start_date)
+    known = [day for day in (*touched, *(day for entries in stored.values() for day in entries)) if day >= start_date]
+    if not known:
+        return None
+    # A day on which nobody played has its sheet too. (Old snapshots are thinned: they tell nothing here.)
+    behind |= {day for day in Window.of_days(min(known), max(known)) if day not in stored["gold.daily_kpis"]}
     first = min((day for day in behind if day >= start_date), default=None)
-    return Window.of_days(first, newest) if first is not None else None
+    return Window.of_days(first, max(known)) if first is not None else None
 
 
 def _is_current(entry: Materialized, bronze: BronzeDays) -> bool:
