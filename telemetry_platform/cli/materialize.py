@@ -11,26 +11,48 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedCo
 
 from telemetry_platform.cli.console import Description, console, errors, print_json
 from telemetry_platform.errors import TelemetryError
+from telemetry_platform.lake.bronze_days import bronze_days
 from telemetry_platform.lake.window import Window
+from telemetry_platform.partitions.affected import pending
 from telemetry_platform.settings import Settings, current_settings
 
 if TYPE_CHECKING:
     from telemetry_platform.defs import launch
 
+DAY = "%Y-%m-%d"
+
 
 def materialize(
-    first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First day (UTC).")],
-    last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day (UTC), included.")],
+    first: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day (UTC).")] = None,
+    last: Annotated[
+        datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day (UTC), included.")
+    ] = None,
+    is_pending: Annotated[
+        bool, typer.Option("--pending", help="From the first day that is not up to date with bronze to the newest.")
+    ] = False,
     select: Annotated[str | None, typer.Option(help="Assets, in Dagster's selection syntax.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the run as JSON.")] = False,
 ) -> None:
     """Materialize a range of days, from silver to the warehouse, in one run.
 
+    Days before and after it that its tables need, and that were never materialized, are made on the way.
+
     Example: telemetry materialize --from 2026-11-01 --to 2026-11-07 --select 'group:silver'
     """
-    window = days_to_materialize(current_settings(), first.date(), last.date())
+    if is_pending == (first is not None or last is not None) or (first is None) != (last is None):
+        raise TelemetryError("Say which days: --from DAY --to DAY, or --pending for all that are not up to date.")
+    settings = current_settings()
+    if first is None or last is None:
+        window = pending(settings.lake, bronze_days(settings.lake), settings.start_date)
+        if window is None:
+            errors.print("Every day is up to date with bronze.")
+            if as_json:
+                print_json({"run_id": "", "days": 0, "seconds": {}, "failed_checks": []})
+            return
+    else:
+        window = days_to_materialize(settings, first.date(), last.date())
     started = time.monotonic()
-    ran = run(current_settings(), window, select)
+    ran = run(settings, window, select)
     if as_json:
         checks = [asdict(check) for check in ran.failed_checks]
         print_json({"run_id": ran.run_id, "days": len(window), "seconds": ran.seconds, "failed_checks": checks})

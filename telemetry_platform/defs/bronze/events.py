@@ -8,7 +8,8 @@ from telemetry_platform.contracts.tables import TABLES
 from telemetry_platform.defs.kafka.topics import EVENTS, REJECTED
 from telemetry_platform.defs.tables import column_schema, key_of
 from telemetry_platform.errors import LakeError
-from telemetry_platform.lake.log import contents, open_table
+from telemetry_platform.lake.bronze_days import bronze_days
+from telemetry_platform.lake.log import contents, exists
 from telemetry_platform.lake.progress import committed_progress, lag
 from telemetry_platform.lake.topics import end_offsets
 from telemetry_platform.settings import Settings, current_settings
@@ -55,11 +56,10 @@ REFRESH_SECONDS = 300
 def bronze_growth(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     """Report bronze when it has a new version, and ask for today; nothing new, nothing asked."""
     settings = current_settings()
-    table = open_table(settings.lake, TABLE.name)
-    if table is None:
+    if not exists(settings.lake, TABLE.name):
         return dg.SkipReason("bronze.events does not exist yet: `telemetry up` starts the streaming job.")
-    rows = contents(settings.lake, TABLE).rows
-    # Rows, not the version: compaction makes versions without new events.
+    # Rows, not the version: compaction makes versions without new events. Of new commits only, whatever came before.
+    rows = sum(bronze_days(settings.lake).rows.values())
     if context.cursor is not None and rows <= int(context.cursor):
         return dg.SkipReason(f"bronze.events has had {rows} rows since the last look.")
     today = datetime.now(UTC).date().isoformat()
