@@ -48,9 +48,11 @@ with lease(sys.argv[1], "silver.events", owner="a driver"):
     print(jvm.pid, flush=True)
     sys.stdin.readline()
 """
+# A suite that runs in the background ignores Ctrl-C, and so would what it starts.
 WAITS = """
-import sys
+import signal, sys
 from telemetry_platform.lake.lease import lease
+signal.signal(signal.SIGINT, signal.default_int_handler)
 print("waits", flush=True)
 with lease(sys.argv[1], "silver.events", owner="the second", wait_seconds=600):
     print("held", flush=True)
