@@ -7,6 +7,7 @@ away than a day is looked up in what is stored, without a JVM: only what was mat
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cached_property
 
 from telemetry_platform.games.game import Game
 from telemetry_platform.lake.bronze_days import BronzeDays
@@ -22,11 +23,32 @@ Days = frozenset[date]
 
 @dataclass(frozen=True)
 class Touched:
-    """Event days whose rows in bronze are new, in the lake at `root`."""
+    """Event days whose rows in bronze are new, in the lake at `root`; what is looked up is, once for all tables."""
 
     root: str
     days: Days
     games: Mapping[str, Game]
+
+    @cached_property
+    def sharing_ids(self) -> set[date]:
+        """Stored days with other copies of deliveries that have no `sent_ts`."""
+        return days_sharing_ids(self.root, self.days)
+
+    @cached_property
+    def sharing_transactions(self) -> set[date]:
+        """Stored days with events of transactions that the new rows change."""
+        return days_sharing_transactions(self.root, self.days)
+
+    @cached_property
+    def reaching(self) -> set[date]:
+        """Days of stored sessions that reach a touched day."""
+        gaps = [game.session_gap_minutes for game in self.games.values()]
+        gap = timedelta(minutes=max([*gaps, DEFAULT_GAP_MINUTES]))
+        found: set[date] = set()
+        for day in self.days:
+            before = Window(day - timedelta(days=LONGEST_SESSION_DAYS), day)
+            found |= days_of(self.root, "silver.sessions", before, "ended_ts + ? >= ?::TIMESTAMPTZ", [gap, day])
+        return found
 
 
 def touched_days(root: str, bronze: BronzeDays, start_date: date) -> Days:
@@ -43,7 +65,7 @@ def unsent_ids(touched: Touched) -> Days:
 
 def events(touched: Touched) -> Days:
     """The touched days and their neighbours, and days with other copies of deliveries that have no `sent_ts`."""
-    return _widened(touched.days) | days_sharing_ids(touched.root, touched.days)
+    return _widened(touched.days) | touched.sharing_ids
 
 
 def transactions(touched: Touched) -> Days:
@@ -53,18 +75,12 @@ def transactions(touched: Touched) -> Days:
 
 def sessions(touched: Touched) -> Days:
     """The touched days, their neighbours, and the days of stored sessions that reach a touched day."""
-    gaps = [game.session_gap_minutes for game in touched.games.values()]
-    reaching = timedelta(minutes=max([*gaps, DEFAULT_GAP_MINUTES]))
-    found: set[date] = set()
-    for day in touched.days:
-        before = Window(day - timedelta(days=LONGEST_SESSION_DAYS), day)
-        found |= days_of(touched.root, "silver.sessions", before, "ended_ts + ? >= ?::TIMESTAMPTZ", [reaching, day])
-    return _widened(touched.days) | found
+    return _widened(touched.days) | touched.reaching
 
 
 def player_days(touched: Touched) -> Days:
     """Days whose events or sessions may change, and those of events that share a transaction with new ones."""
-    return events(touched) | sessions(touched) | days_sharing_transactions(touched.root, touched.days)
+    return events(touched) | sessions(touched) | touched.sharing_transactions
 
 
 def player_snapshots(touched: Touched) -> Days:
@@ -122,19 +138,6 @@ def closing_window(day: date, start_date: date) -> Window:
     A session of the evening before is known to its end only now. What lies further back is `pending`.
     """
     return Window.of_days(max(min(_widened([day])), start_date), day)
-
-
-def restatement(touched: Touched, *, first: date, last: date) -> Window | None:
-    """Return the days to materialize so that every table is what its layer below says; None when there are none.
-
-    One range, from the first affected day of any table to the last one, within the partitions `first` to `last`:
-    what carries state forward needs the days between too.
-    """
-    if not touched.days:
-        return None
-    # daily_kpis depends on all others: its days hold theirs.
-    inside = [day for day in daily_kpis(touched) if first <= day <= last]
-    return Window.of_days(min(inside), max(inside)) if inside else None
 
 
 def _widened(days: Iterable[date]) -> Days:
