@@ -1,6 +1,8 @@
 """The Spark session: the only place that knows its settings."""
 
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Literal
 
 from pyspark.sql import SparkSession
@@ -39,6 +41,11 @@ def spark_settings(settings: Settings, workload: Workload) -> dict[str, str]:
         "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
         "spark.sql.maxConcurrentOutputFileWriters": "16",
         "spark.databricks.delta.snapshotPartitions": "1",
+        # A run has more than a hundred pieces of generated code, the default: each would push out another's, and
+        # Delta's own are needed again with every table.
+        "spark.sql.codegen.cache.maxEntries": "5000",
+        # Off, a Column costs one call to the JVM instead of three. What is lost is the line in analysis errors.
+        "spark.python.sql.dataFrameDebugging.enabled": "false",
         "spark.databricks.delta.schema.autoMerge.enabled": "false",
         # Two threads of one process commit to one table (streaming/bronze_upkeep.py): on a local disk only this lock
         # keeps one commit from taking the other's place.
@@ -58,6 +65,34 @@ _LOCAL_FILES = {
     ),
     "spark.sql.streaming.checkpoint.fileChecksum.enabled": "false",
 }
+
+
+# So many rows are done before the code that would be generated for them is compiled: benchmarks/daily/README.md.
+INTERPRETED_ROWS = 20_000
+
+_INTERPRETED = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
+
+
+@contextmanager
+def suited_to(spark: SparkSession, rows: int) -> Iterator[None]:
+    """Plan what is executed within for about so many rows: few are interpreted, many are worth generated code.
+
+    Every table has other expressions, so that code generated for one is of no use to the next.
+    """
+    before = {name: spark.conf.get(name, None) for name in _INTERPRETED}
+    _set(spark, _INTERPRETED if rows <= INTERPRETED_ROWS else dict.fromkeys(_INTERPRETED))
+    try:
+        yield
+    finally:
+        _set(spark, before)
+
+
+def _set(spark: SparkSession, settings: Mapping[str, str | None]) -> None:
+    for name, value in settings.items():
+        if value is None:
+            spark.conf.unset(name)
+        else:
+            spark.conf.set(name, value)
 
 
 def build_session(settings: Settings, workload: Workload, *, app_name: str) -> SparkSession:

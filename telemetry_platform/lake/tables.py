@@ -15,6 +15,7 @@ from telemetry_platform.lake.layout import laid_out
 from telemetry_platform.lake.lease import lease
 from telemetry_platform.lake.lease_store import Lease
 from telemetry_platform.lake.log import Contents, contents, exists, state_of, table_path
+from telemetry_platform.lake.parquet import read_parquet
 from telemetry_platform.lake.window import Window
 from telemetry_platform.quality.audit import Audit, AuditedRows
 
@@ -37,7 +38,10 @@ class Lake:
         table = TABLES[name]
         if not exists(self.root, name) or (windows is not None and not windows):
             return self.spark.createDataFrame([], table.schema)
-        frame = self.spark.read.format("delta").load(table_path(self.root, name))
+        path = table_path(self.root, name)
+        if (plain := read_parquet(self.spark, path, table, windows)) is not None:
+            return plain
+        frame = self.spark.read.format("delta").load(path)
         if windows is not None:
             frame = frame.where(" OR ".join(f"({window.predicate(table.date_column)})" for window in windows))
         return in_contract_order(frame, table)

@@ -11,6 +11,7 @@ from telemetry_platform.lake import manifest
 from telemetry_platform.lake.lease import lease
 from telemetry_platform.lake.log import Contents
 from telemetry_platform.lake.manifest import Materialized, Written
+from telemetry_platform.lake.session import suited_to
 from telemetry_platform.lake.window import Window
 from telemetry_platform.partitions.affected import AFFECTED, Touched
 from telemetry_platform.partitions.carried import (
@@ -52,6 +53,19 @@ def materialize(
     rows they have, and so do, in tables made from all of history, those with days that were never materialized.
     Raises LakeError when that is all of them.
     """
+    with suited_to(layers.lake.spark, _size(layers, name, window)):
+        return _materialize(layers, name, window, rows, run_id)
+
+
+def _size(layers: Layers, name: str, window: Window) -> int:
+    """About how many rows are read for the days."""
+    size = sum(layers.bronze.rows.get(day, 0) for day in window.widened(before=1, after=1))
+    if name in _FROM_ALL_HISTORY:
+        size += max((entry.rows for entry in layers.entries(SNAPSHOTS).values()), default=0)
+    return size
+
+
+def _materialize(layers: Layers, name: str, window: Window, rows: DataFrame | None, run_id: str) -> Published:
     past = history(layers, window.end - timedelta(days=1)) if name in _FROM_ALL_HISTORY else None
     without = {fault.game_id for fault in layers.registry.faults} | (past.held if past else set())
     if past is not None and past.held and not past.days.keys() - past.held:

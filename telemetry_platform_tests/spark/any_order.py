@@ -119,9 +119,13 @@ class Month:
                 source="import",
             )
 
+    def rows_placed(self) -> Rows:
+        """All rows, each with the bronze partition it belongs to."""
+        return [_placed(row) for row in self.rows]
+
     def arrivals(self, count: int) -> Iterator[Rows]:
         """Yield the rows in the order of their arrival, in so many parts."""
-        rows = sorted((_placed(row) for row in self.rows), key=lambda row: row["received_ts"])
+        rows = sorted(self.rows_placed(), key=lambda row: row["received_ts"])
         bounds = sorted(self.random.sample(range(1, len(rows)), count - 1))
         for start, end in zip([0, *bounds], [*bounds, len(rows)], strict=True):
             yield rows[start:end]
