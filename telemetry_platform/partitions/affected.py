@@ -78,6 +78,11 @@ def sessions(touched: Touched) -> Days:
     return _widened(touched.days) | touched.reaching
 
 
+def economy_flows(touched: Touched) -> Days:
+    """The days whose events may change."""
+    return events(touched)
+
+
 def player_days(touched: Touched) -> Days:
     """Days whose events or sessions may change, and those of events that share a transaction with new ones."""
     return events(touched) | sessions(touched) | touched.sharing_transactions
@@ -100,6 +105,7 @@ AFFECTED: dict[str, Callable[[Touched], Days]] = {
     "silver.events": events,
     "silver.transactions": transactions,
     "silver.sessions": sessions,
+    "silver.economy_flows": economy_flows,
     "silver.player_days": player_days,
     "gold.player_snapshots": player_snapshots,
     "gold.daily_kpis": daily_kpis,

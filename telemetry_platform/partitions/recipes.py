@@ -11,6 +11,7 @@ from telemetry_platform.transforms import money
 from telemetry_platform.transforms.gold.daily_kpis import TRAILING_DAYS, to_daily_kpis
 from telemetry_platform.transforms.gold.player_snapshots import to_player_snapshots
 from telemetry_platform.transforms.money import money_set_aside, to_transactions
+from telemetry_platform.transforms.silver.economy_flows import to_economy_flows
 from telemetry_platform.transforms.silver.events import HORIZON_DAYS, in_days, to_kept_events, with_is_first
 from telemetry_platform.transforms.silver.player_days import to_player_days
 from telemetry_platform.transforms.silver.sessions import LONGEST_SESSION_DAYS, never_paused, of_devices, to_sessions
@@ -52,6 +53,11 @@ def sessions(layers: Layers, window: Window) -> DataFrame:
     return to_sessions(
         found, start=window.start, end=window.end, games=layers.games, closed_through=layers.closed_through
     )
+
+
+def economy_flows(layers: Layers, window: Window) -> DataFrame:
+    """What players got and spent of their game's own currency on the days."""
+    return to_economy_flows(layers.rows("silver.events", window))
 
 
 def player_days(layers: Layers, window: Window) -> DataFrame:
@@ -108,6 +114,7 @@ RECIPES: dict[str, Recipe] = {
     "silver.events": events,
     "silver.transactions": transactions,
     "silver.sessions": sessions,
+    "silver.economy_flows": economy_flows,
     "silver.player_days": player_days,
     "gold.player_snapshots": player_snapshots,
     "gold.daily_kpis": daily_kpis,

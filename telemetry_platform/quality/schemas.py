@@ -50,6 +50,17 @@ class SilverSessions(pa.DataFrameModel):
     is_open: t.BooleanType() = pa.Field(nullable=False)  # type: ignore[valid-type]
 
 
+class SilverEconomyFlows(pa.DataFrameModel):
+    """Rules of `silver.economy_flows`."""
+
+    player_id: t.StringType() = pa.Field(nullable=False)  # type: ignore[valid-type]
+    event_ts: t.TimestampType() = pa.Field(nullable=False)  # type: ignore[valid-type]
+    flow: t.StringType() = pa.Field(isin=["source", "sink"], nullable=False)  # type: ignore[valid-type]
+    soft_currency: t.StringType() = pa.Field(nullable=False)  # type: ignore[valid-type]
+    amount: t.LongType() = pa.Field(ge=0, nullable=False)  # type: ignore[valid-type]
+    reason: t.StringType() = pa.Field(nullable=False)  # type: ignore[valid-type]
+
+
 class SilverPlayerDays(pa.DataFrameModel):
     """Rules of `silver.player_days`."""
 
@@ -98,6 +109,7 @@ MODELS: dict[str, type[pa.DataFrameModel]] = {
     "silver.events": SilverEvents,
     "silver.transactions": SilverTransactions,
     "silver.sessions": SilverSessions,
+    "silver.economy_flows": SilverEconomyFlows,
     "silver.player_days": SilverPlayerDays,
     "gold.player_snapshots": GoldPlayerSnapshots,
     "gold.daily_kpis": GoldDailyKpis,

@@ -2,6 +2,7 @@
 
 from telemetry_platform.contracts.tables.bronze_events import BRONZE_EVENTS
 from telemetry_platform.contracts.tables.daily_kpis import DAILY_KPIS
+from telemetry_platform.contracts.tables.economy_flows import ECONOMY_FLOWS
 from telemetry_platform.contracts.tables.events import EVENTS
 from telemetry_platform.contracts.tables.exchange_rates import EXCHANGE_RATES
 from telemetry_platform.contracts.tables.materialized_days import MATERIALIZED_DAYS
@@ -21,6 +22,7 @@ TABLES: dict[str, Table] = {
         EVENTS,
         TRANSACTIONS,
         SESSIONS,
+        ECONOMY_FLOWS,
         PLAYER_DAYS,
         PLAYER_SNAPSHOTS,
         DAILY_KPIS,
