@@ -83,6 +83,16 @@ def economy_flows(touched: Touched) -> Days:
     return events(touched)
 
 
+def experiment_exposures(touched: Touched) -> Days:
+    """The days whose events may change."""
+    return events(touched)
+
+
+def client_health(touched: Touched) -> Days:
+    """The days whose events may change."""
+    return events(touched)
+
+
 def player_days(touched: Touched) -> Days:
     """Days whose events or sessions may change, and those of events that share a transaction with new ones."""
     return events(touched) | sessions(touched) | touched.sharing_transactions
@@ -106,6 +116,8 @@ AFFECTED: dict[str, Callable[[Touched], Days]] = {
     "silver.transactions": transactions,
     "silver.sessions": sessions,
     "silver.economy_flows": economy_flows,
+    "silver.experiment_exposures": experiment_exposures,
+    "silver.client_health": client_health,
     "silver.player_days": player_days,
     "gold.player_snapshots": player_snapshots,
     "gold.daily_kpis": daily_kpis,

@@ -11,8 +11,10 @@ from telemetry_platform.transforms import money
 from telemetry_platform.transforms.gold.daily_kpis import TRAILING_DAYS, to_daily_kpis
 from telemetry_platform.transforms.gold.player_snapshots import to_player_snapshots
 from telemetry_platform.transforms.money import money_set_aside, to_transactions
+from telemetry_platform.transforms.silver.client_health import to_client_health
 from telemetry_platform.transforms.silver.economy_flows import to_economy_flows
 from telemetry_platform.transforms.silver.events import HORIZON_DAYS, in_days, to_kept_events, with_is_first
+from telemetry_platform.transforms.silver.experiment_exposures import to_experiment_exposures
 from telemetry_platform.transforms.silver.player_days import to_player_days
 from telemetry_platform.transforms.silver.sessions import LONGEST_SESSION_DAYS, never_paused, of_devices, to_sessions
 from telemetry_platform.transforms.silver.unsent_ids import to_unsent_ids
@@ -58,6 +60,16 @@ def sessions(layers: Layers, window: Window) -> DataFrame:
 def economy_flows(layers: Layers, window: Window) -> DataFrame:
     """What players got and spent of their game's own currency on the days."""
     return to_economy_flows(layers.rows("silver.events", window))
+
+
+def experiment_exposures(layers: Layers, window: Window) -> DataFrame:
+    """Who met which variant of an experiment on the days."""
+    return to_experiment_exposures(layers.rows("silver.events", window))
+
+
+def client_health(layers: Layers, window: Window) -> DataFrame:
+    """How well clients did on the days."""
+    return to_client_health(layers.rows("silver.events", window))
 
 
 def player_days(layers: Layers, window: Window) -> DataFrame:
@@ -115,6 +127,8 @@ RECIPES: dict[str, Recipe] = {
     "silver.transactions": transactions,
     "silver.sessions": sessions,
     "silver.economy_flows": economy_flows,
+    "silver.experiment_exposures": experiment_exposures,
+    "silver.client_health": client_health,
     "silver.player_days": player_days,
     "gold.player_snapshots": player_snapshots,
     "gold.daily_kpis": daily_kpis,

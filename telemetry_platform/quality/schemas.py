@@ -61,6 +61,31 @@ class SilverEconomyFlows(pa.DataFrameModel):
     reason: t.StringType() = pa.Field(nullable=False)  # type: ignore[valid-type]
 
 
+class SilverExperimentExposures(pa.DataFrameModel):
+    """Rules of `silver.experiment_exposures`."""
+
+    player_id: t.StringType() = pa.Field(nullable=False)  # type: ignore[valid-type]
+    event_ts: t.TimestampType() = pa.Field(nullable=False)  # type: ignore[valid-type]
+    experiment: t.StringType() = pa.Field(nullable=False)  # type: ignore[valid-type]
+    variant: t.StringType() = pa.Field(nullable=False)  # type: ignore[valid-type]
+
+
+class SilverClientHealth(pa.DataFrameModel):
+    """Rules of `silver.client_health`."""
+
+    player_id: t.StringType() = pa.Field(nullable=False)  # type: ignore[valid-type]
+    event_ts: t.TimestampType() = pa.Field(nullable=False)  # type: ignore[valid-type]
+    event_name: t.StringType() = pa.Field(  # type: ignore[valid-type]
+        isin=["client_error", "login_failed", "performance", "matchmaking", "purchase_failed"], nullable=False
+    )
+    fps_avg: t.DoubleType() = pa.Field(ge=0, nullable=True)  # type: ignore[valid-type]
+    fps_p5: t.DoubleType() = pa.Field(ge=0, nullable=True)  # type: ignore[valid-type]
+    memory_mb: t.DoubleType() = pa.Field(ge=0, nullable=True)  # type: ignore[valid-type]
+    ping_ms: t.DoubleType() = pa.Field(ge=0, nullable=True)  # type: ignore[valid-type]
+    load_seconds: t.DoubleType() = pa.Field(ge=0, nullable=True)  # type: ignore[valid-type]
+    seconds: t.DoubleType() = pa.Field(ge=0, nullable=True)  # type: ignore[valid-type]
+
+
 class SilverPlayerDays(pa.DataFrameModel):
     """Rules of `silver.player_days`."""
 
@@ -110,6 +135,8 @@ MODELS: dict[str, type[pa.DataFrameModel]] = {
     "silver.transactions": SilverTransactions,
     "silver.sessions": SilverSessions,
     "silver.economy_flows": SilverEconomyFlows,
+    "silver.experiment_exposures": SilverExperimentExposures,
+    "silver.client_health": SilverClientHealth,
     "silver.player_days": SilverPlayerDays,
     "gold.player_snapshots": GoldPlayerSnapshots,
     "gold.daily_kpis": GoldDailyKpis,

@@ -1,10 +1,12 @@
 """Every table of the lake by its full name, `stage.table`."""
 
 from telemetry_platform.contracts.tables.bronze_events import BRONZE_EVENTS
+from telemetry_platform.contracts.tables.client_health import CLIENT_HEALTH
 from telemetry_platform.contracts.tables.daily_kpis import DAILY_KPIS
 from telemetry_platform.contracts.tables.economy_flows import ECONOMY_FLOWS
 from telemetry_platform.contracts.tables.events import EVENTS
 from telemetry_platform.contracts.tables.exchange_rates import EXCHANGE_RATES
+from telemetry_platform.contracts.tables.experiment_exposures import EXPERIMENT_EXPOSURES
 from telemetry_platform.contracts.tables.materialized_days import MATERIALIZED_DAYS
 from telemetry_platform.contracts.tables.player_days import PLAYER_DAYS
 from telemetry_platform.contracts.tables.player_snapshots import PLAYER_SNAPSHOTS
@@ -23,6 +25,8 @@ TABLES: dict[str, Table] = {
         TRANSACTIONS,
         SESSIONS,
         ECONOMY_FLOWS,
+        EXPERIMENT_EXPOSURES,
+        CLIENT_HEALTH,
         PLAYER_DAYS,
         PLAYER_SNAPSHOTS,
         DAILY_KPIS,
