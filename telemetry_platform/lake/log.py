@@ -111,6 +111,17 @@ def contents(lake: str, table: Table, window: Window | None = None) -> Contents:
     return _counted(snapshot.version, snapshot.files, table)
 
 
+def rows_by_day_and_game(lake: str, table: Table, window: Window) -> dict[tuple[date, str], int]:
+    """Count the rows of each day and game in `window` from the log alone; the table is partitioned by both."""
+    _, snapshot = _snapshot_of(lake, table, _days_of(table, window), columns=())
+    rows: Counter[tuple[date, str]] = Counter()
+    for file in snapshot.files:
+        day, game = _in_calendar(file.partition_values.get(table.date_column)), file.partition_values.get("game_id")
+        if day is not None and game is not None:
+            rows[day, game] += file.num_records or 0
+    return dict(rows)
+
+
 def contents_of_commit(lake: str, table: Table, version: int) -> Contents:
     """Count the rows that a commit wrote, from that commit alone.
 

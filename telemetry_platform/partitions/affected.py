@@ -20,6 +20,9 @@ from telemetry_platform.transforms.silver.sessions import LONGEST_SESSION_DAYS
 
 Days = frozenset[date]
 
+EACH_SESSION_DAY = "unnest(generate_series(session_date, ended_ts::DATE, INTERVAL 1 DAY))::DATE"
+"""In DuckDB's SQL."""
+
 
 @dataclass(frozen=True)
 class Touched:
@@ -41,13 +44,23 @@ class Touched:
 
     @cached_property
     def reaching(self) -> set[date]:
-        """Days of stored sessions that reach a touched day."""
+        """Days on which stored sessions start that reach a touched day from before."""
+        return self._days_of_sessions(after=0, days="session_date")
+
+    @cached_property
+    def covered(self) -> set[date]:
+        """All days of stored sessions that reach a touched day, or start on it or the day after."""
+        return self._days_of_sessions(after=2, days=EACH_SESSION_DAY)
+
+    def _days_of_sessions(self, *, after: int, days: str) -> set[date]:
+        """`days` of stored sessions that reach a touched day; they start before it, or so many days `after`."""
         gaps = [game.session_gap_minutes for game in self.games.values()]
         gap = timedelta(minutes=max([*gaps, DEFAULT_GAP_MINUTES]))
         found: set[date] = set()
         for day in self.days:
-            before = Window(day - timedelta(days=LONGEST_SESSION_DAYS), day)
-            found |= days_of(self.root, "silver.sessions", before, "ended_ts + ? >= ?::TIMESTAMPTZ", [gap, day])
+            near = Window(day - timedelta(days=LONGEST_SESSION_DAYS), day + timedelta(days=after))
+            reach_it = "ended_ts + ? >= ?::TIMESTAMPTZ"
+            found |= days_of(self.root, "silver.sessions", near, reach_it, [gap, day], days=days)
         return found
 
 
@@ -93,6 +106,11 @@ def client_health(touched: Touched) -> Days:
     return events(touched)
 
 
+def level_attempts(touched: Touched) -> Days:
+    """The days of the sessions that may change, to their ends: an attempt says which session it is in."""
+    return sessions(touched) | touched.covered
+
+
 def player_days(touched: Touched) -> Days:
     """Days whose events or sessions may change, and those of events that share a transaction with new ones."""
     return events(touched) | sessions(touched) | touched.sharing_transactions
@@ -118,6 +136,7 @@ AFFECTED: dict[str, Callable[[Touched], Days]] = {
     "silver.economy_flows": economy_flows,
     "silver.experiment_exposures": experiment_exposures,
     "silver.client_health": client_health,
+    "silver.level_attempts": level_attempts,
     "silver.player_days": player_days,
     "gold.player_snapshots": player_snapshots,
     "gold.daily_kpis": daily_kpis,

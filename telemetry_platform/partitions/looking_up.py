@@ -1,7 +1,7 @@
 """Stored days that share something with new bronze rows: narrow tables, read without a JVM."""
 
 from collections.abc import Collection, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from urllib.parse import unquote
 
@@ -15,14 +15,22 @@ from telemetry_platform.lake.log_folder import LogFolder
 from telemetry_platform.lake.snapshot import Days
 from telemetry_platform.lake.window import Window
 from telemetry_platform.transforms.silver.events import HORIZON_DAYS
+from telemetry_platform.transforms.silver.sessions import LONGEST_SESSION_DAYS
 
 
-def days_of(root: str, name: str, window: Window, condition: str, values: Sequence[Any]) -> set[date]:
-    """Stored days of the window with a row for which `condition` (DuckDB SQL, `values` for its marks) holds."""
+def days_of(
+    root: str, name: str, window: Window, condition: str, values: Sequence[Any], *, days: str | None = None
+) -> set[date]:
+    """Stored days of the window with a row for which `condition` (DuckDB SQL, `values` for its marks) holds.
+
+    `days` is what to return of such rows when it is not their day.
+    """
     stored = _stored(root, name, window)
     if stored is None:
         return set()
-    return _days(f"SELECT DISTINCT {TABLES[name].date_column} FROM stored WHERE {condition}", values, stored=stored)
+    return _days(
+        f"SELECT DISTINCT {days or TABLES[name].date_column} FROM stored WHERE {condition}", values, stored=stored
+    )
 
 
 def days_sharing_ids(root: str, touched: Collection[date]) -> set[date]:
@@ -71,6 +79,55 @@ def days_sharing_transactions(root: str, touched: Collection[date]) -> set[date]
     )
 
 
+def event_names(root: str, window: Window, among: Collection[str] | None = None) -> set[tuple[str, str]]:
+    """Game and name of the stored events of the window: of all names, or of those `among` these."""
+    stored = _stored(root, "silver.events", window)
+    if stored is None:
+        return set()
+    condition, values = ("true", []) if among is None else ("event_name IN (SELECT unnest(?))", [sorted(among)])
+    return {
+        (game, name)
+        for game, name in _rows(
+            f"SELECT DISTINCT game_id, event_name FROM stored WHERE {condition}", values, stored=stored
+        )
+    }
+
+
+def activity_outside_sessions(root: str, window: Window, first: date) -> dict[str, int]:
+    """Events of the window per game that a device plays after a session of it was cut, and that are in no session.
+
+    `first` is the first day on which sessions may have been cut. Events are looked at only where one was.
+    """
+    reach = timedelta(days=LONGEST_SESSION_DAYS)
+    sessions = _stored(root, "silver.sessions", Window(min(first, window.start - reach), window.end))
+    events = _stored(root, "silver.events", window)
+    if sessions is None or events is None:
+        return {}
+    if not _rows("SELECT 1 FROM sessions WHERE is_truncated LIMIT 1", [], sessions=sessions):
+        return {}
+    statement = """
+        WITH cut AS (
+            SELECT DISTINCT game_id, player_id, coalesce(device_id, '') AS device FROM sessions WHERE is_truncated
+        ),
+        active AS (
+            SELECT game_id, player_id, coalesce(device_id, '') AS device, event_ts FROM events
+            WHERE NOT is_excluded AND event_name <> 'refund' AND coalesce(platform, '') <> 'server'
+        ),
+        held AS (
+            SELECT game_id, player_id, coalesce(device_id, '') AS device, started_ts, ended_ts FROM sessions
+            WHERE session_date >= ?
+        )
+        SELECT game_id, count(*) FROM active SEMI JOIN cut USING (game_id, player_id, device)
+        WHERE NOT EXISTS (
+            SELECT 1 FROM held
+            WHERE held.game_id = active.game_id AND held.player_id = active.player_id AND held.device = active.device
+                AND active.event_ts BETWEEN held.started_ts AND held.ended_ts
+        )
+        GROUP BY game_id
+    """
+    return dict(_rows(statement, [window.start - reach], sessions=sessions, events=events))
+
+
 def _sharing(root: str, name: str, touched: Collection[date], statement: str) -> set[date]:
     if not touched:
         return set()
@@ -83,11 +140,15 @@ def _sharing(root: str, name: str, touched: Collection[date], statement: str) ->
 
 
 def _days(statement: str, values: Sequence[Any], **relations: ds.Dataset) -> set[date]:
+    return {row[0] for row in _rows(statement, values, **relations)}
+
+
+def _rows(statement: str, values: Sequence[Any], **relations: ds.Dataset) -> list[tuple[Any, ...]]:
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         for name, relation in relations.items():
             connection.register(name, relation)
-        return {row[0] for row in connection.execute(statement, list(values)).fetchall()}
+        return connection.execute(statement, list(values)).fetchall()
 
 
 def _stored(root: str, name: str, window: Window) -> ds.Dataset | None:

@@ -98,7 +98,7 @@ def _mark_what_depends_on(layers: Layers, window: Window) -> None:
     )
     touched = Touched(root, grown & layers.bronze.rows.keys(), layers.games)
     near = window.widened(before=1, after=1)
-    for name in ("silver.events", "silver.sessions", "silver.player_days"):
+    for name in ("silver.events", "silver.sessions", "silver.level_attempts", "silver.player_days"):
         entries = layers.entries(name)
         elsewhere = {day for day, entry in entries.items() if day not in near and not entry.is_stale}
         if touched.days and elsewhere:

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as sf
 
 from telemetry_platform.lake.window import Window
 from telemetry_platform.partitions.carried import SNAPSHOTS, base_of, history, holds
@@ -15,6 +16,7 @@ from telemetry_platform.transforms.silver.client_health import to_client_health
 from telemetry_platform.transforms.silver.economy_flows import to_economy_flows
 from telemetry_platform.transforms.silver.events import HORIZON_DAYS, in_days, to_kept_events, with_is_first
 from telemetry_platform.transforms.silver.experiment_exposures import to_experiment_exposures
+from telemetry_platform.transforms.silver.level_attempts import of_players, to_level_attempts
 from telemetry_platform.transforms.silver.player_days import to_player_days
 from telemetry_platform.transforms.silver.sessions import LONGEST_SESSION_DAYS, never_paused, of_devices, to_sessions
 from telemetry_platform.transforms.silver.unsent_ids import to_unsent_ids
@@ -70,6 +72,23 @@ def experiment_exposures(layers: Layers, window: Window) -> DataFrame:
 def client_health(layers: Layers, window: Window) -> DataFrame:
     """How well clients did on the days."""
     return to_client_health(layers.rows("silver.events", window))
+
+
+def level_attempts(layers: Layers, window: Window) -> DataFrame:
+    """Attempts that start on the days, read as far as the sessions they are in."""
+    start, end = window.start, window.end
+    reaching = layers.rows("silver.sessions", window.widened(before=LONGEST_SESSION_DAYS)).where(
+        sf.col("ended_ts") >= sf.lit(start)
+    )
+    near = window.widened(before=1, after=1)
+    found = layers.rows("silver.events", near)
+    long = reaching.where((sf.col("started_ts") < sf.lit(near.start)) | (sf.col("ended_ts") >= sf.lit(near.end)))
+    # Hardly ever anybody, as above.
+    if not long.isEmpty():
+        longest = timedelta(days=LONGEST_SESSION_DAYS)
+        for far in (Window(start - longest, near.start), Window(near.end, end + longest)):
+            found = found.unionByName(of_players(layers.rows("silver.events", far), long))
+    return to_level_attempts(found, reaching, start=start, end=end, closed_through=layers.closed_through)
 
 
 def player_days(layers: Layers, window: Window) -> DataFrame:
@@ -129,6 +148,7 @@ RECIPES: dict[str, Recipe] = {
     "silver.economy_flows": economy_flows,
     "silver.experiment_exposures": experiment_exposures,
     "silver.client_health": client_health,
+    "silver.level_attempts": level_attempts,
     "silver.player_days": player_days,
     "gold.player_snapshots": player_snapshots,
     "gold.daily_kpis": daily_kpis,

@@ -86,6 +86,23 @@ class SilverClientHealth(pa.DataFrameModel):
     seconds: t.DoubleType() = pa.Field(ge=0, nullable=True)  # type: ignore[valid-type]
 
 
+class SilverLevelAttempts(pa.DataFrameModel):
+    """Rules of `silver.level_attempts`."""
+
+    player_id: t.StringType() = pa.Field(nullable=False)  # type: ignore[valid-type]
+    session_key: t.StringType() = pa.Field(nullable=False)  # type: ignore[valid-type]
+    level: t.StringType() = pa.Field(nullable=False)  # type: ignore[valid-type]
+    level_index: t.LongType() = pa.Field(ge=0, nullable=True)  # type: ignore[valid-type]
+    started_ts: t.TimestampType() = pa.Field(nullable=False)  # type: ignore[valid-type]
+    ended_ts: t.TimestampType() = pa.Field(nullable=False)  # type: ignore[valid-type]
+    seconds: t.DoubleType() = pa.Field(ge=0, nullable=False)  # type: ignore[valid-type]
+    fails: t.LongType() = pa.Field(ge=0, nullable=False)  # type: ignore[valid-type]
+    outcome: t.StringType() = pa.Field(  # type: ignore[valid-type]
+        isin=["completed", "failed", "abandoned"], nullable=False
+    )
+    is_open: t.BooleanType() = pa.Field(nullable=False)  # type: ignore[valid-type]
+
+
 class SilverPlayerDays(pa.DataFrameModel):
     """Rules of `silver.player_days`."""
 
@@ -137,6 +154,7 @@ MODELS: dict[str, type[pa.DataFrameModel]] = {
     "silver.economy_flows": SilverEconomyFlows,
     "silver.experiment_exposures": SilverExperimentExposures,
     "silver.client_health": SilverClientHealth,
+    "silver.level_attempts": SilverLevelAttempts,
     "silver.player_days": SilverPlayerDays,
     "gold.player_snapshots": GoldPlayerSnapshots,
     "gold.daily_kpis": GoldDailyKpis,

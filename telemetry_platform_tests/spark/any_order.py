@@ -29,6 +29,7 @@ GAMES = {
     "game": Game("game", "Game"),
     "slow": Game("slow", "Slow", session_gap_minutes=240),
 }
+PLAYED = ("heartbeat", "level_started", "level_failed", "level_completed")
 Rows = list[dict[str, Any]]
 
 
@@ -79,7 +80,10 @@ class Month:
         """Let a player play."""
         platform = self.random.choice(["ios", "android", None])
         for minute in range(0, minutes + 1, every):
-            self.event("heartbeat", start + timedelta(minutes=minute), player_id=player, platform=platform, **values)
+            name = self.random.choice(PLAYED)
+            properties = json.dumps({"level": self.random.randrange(2)}) if name != "heartbeat" else "{}"
+            known = {"player_id": player, "platform": platform, "properties": properties}
+            self.event(name, start + timedelta(minutes=minute), **known, **values)
 
     def purchase(self, transaction: str, first: int, again: int) -> None:
         """Buy something, and let the store hand it over again on another day, perhaps with another verdict."""
@@ -92,7 +96,7 @@ class Month:
 
     def resend(self) -> None:
         """Send an event again: soon after, or, when its sending time is not known, days later on the server's clock."""
-        row = self.random.choice([row for row in self.rows if row["event_name"] == "heartbeat"])
+        row = self.random.choice([row for row in self.rows if row["event_name"] in PLAYED])
         later = row["received_ts"] + timedelta(minutes=self.random.choice([1, 30, 24 * 60, 3 * 24 * 60, 20 * 24 * 60]))
         if later >= self.at(self.days, 0):
             return

@@ -7,6 +7,7 @@ from telemetry_platform.contracts.tables.economy_flows import ECONOMY_FLOWS
 from telemetry_platform.contracts.tables.events import EVENTS
 from telemetry_platform.contracts.tables.exchange_rates import EXCHANGE_RATES
 from telemetry_platform.contracts.tables.experiment_exposures import EXPERIMENT_EXPOSURES
+from telemetry_platform.contracts.tables.level_attempts import LEVEL_ATTEMPTS
 from telemetry_platform.contracts.tables.materialized_days import MATERIALIZED_DAYS
 from telemetry_platform.contracts.tables.player_days import PLAYER_DAYS
 from telemetry_platform.contracts.tables.player_snapshots import PLAYER_SNAPSHOTS
@@ -27,6 +28,7 @@ TABLES: dict[str, Table] = {
         ECONOMY_FLOWS,
         EXPERIMENT_EXPOSURES,
         CLIENT_HEALTH,
+        LEVEL_ATTEMPTS,
         PLAYER_DAYS,
         PLAYER_SNAPSHOTS,
         DAILY_KPIS,

@@ -41,7 +41,7 @@ def to_sessions(
     )
     may_go_on = sf.unix_micros("ended_ts") + sf.col("gap_micros")
     last_day = sf.date_add("session_date", LONGEST_SESSION_DAYS)
-    is_truncated = may_go_on >= _midnight_after(last_day)
+    is_truncated = may_go_on >= midnight_after(last_day)
     unclosed = sf.least(sf.lit(closed_through), last_day) < last_day
     return (
         sessions.withColumn("session_key", _session_key())
@@ -49,7 +49,7 @@ def to_sessions(
         .withColumn("started_ts", sf.col("run_start"))
         .withColumn("duration_seconds", (sf.unix_micros("ended_ts") - sf.unix_micros("started_ts")) / sf.lit(1e6))
         .withColumn("is_truncated", is_truncated)
-        .withColumn("is_open", unclosed & (may_go_on >= _midnight_after(sf.lit(closed_through))))
+        .withColumn("is_open", unclosed & (may_go_on >= midnight_after(sf.lit(closed_through))))
         .select(*SESSIONS.schema.fieldNames())
     )
 
@@ -112,6 +112,6 @@ def _session_key() -> Column:
     return sf.sha2(sf.concat(*(sf.concat(sf.length(part).cast("string"), sf.lit(":"), part) for part in parts)), 256)
 
 
-def _midnight_after(day: Column) -> Column:
+def midnight_after(day: Column) -> Column:
     """First moment after `day`, in microseconds; past the calendar's end for one that never closes."""
     return sf.unix_micros(sf.date_add(day, 1).cast("timestamp"))
