@@ -7,12 +7,11 @@ import argparse
 import ctypes
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -43,15 +42,22 @@ SET_CHILD_SUBREAPER = 36
 
 
 @dataclass(frozen=True)
+class Cost:
+    """What a command took: CPU is user and system of its process and of all it left behind."""
+
+    wall_seconds: float
+    cpu_seconds: float
+    peak_megabytes: float
+
+
+@dataclass(frozen=True)
 class Sample:
-    """One materialization in a process of its own; CPU is user and system of it and its JVM."""
+    """One materialization in a process of its own."""
 
     java: str
     events: int
     days: int
-    wall_seconds: float
-    cpu_seconds: float
-    peak_megabytes: float
+    cost: Cost
     assets: dict[str, float]
 
 
@@ -117,28 +123,38 @@ def _bronze_of(day: date, events: int, random: np.random.Generator, *, first_off
     return pa.table(columns)
 
 
-def materialize(home: Path, java: str, *, events: int, first: date, last: date) -> Sample:
+def materialize(
+    home: Path, java: str, *, events: int, first: date, last: date, select: str = 'group:"silver" or group:"gold"'
+) -> Sample:
     """Materialize the days through the `telemetry` command, in a process of its own."""
     environment = process_environment(TELEMETRY_HOME=str(home), TELEMETRY_GAMES=str(home / "games"))
     # The JVM puts what stands in this variable over its command line: options can be compared without a change.
     environment |= {"_JAVA_OPTIONS": java} if java else {}
     command = [str(Path(sys.executable).with_name("telemetry")), "materialize", "--json"]
-    command += ["--from", first.isoformat(), "--to", last.isoformat()]
-    command += ["--select", 'group:"silver" or group:"gold"']
-    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    done = subprocess.run(command, env=environment, cwd=PROJECT_ROOT, check=False, capture_output=True, text=True)
-    wall = time.monotonic() - began
-    # The JVM outlives its driver for a moment: it is this process's child then, and counts once it has ended.
-    with suppress(ChildProcessError):
-        while os.wait():
-            pass
-    if done.returncode != 0:
-        raise SystemExit(done.stderr or done.stdout)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    said = json.loads(done.stdout[done.stdout.index("{") : done.stdout.rindex("}") + 1])
-    days = (last - first).days + 1
-    return Sample(java or "as shipped", events, days, wall, cpu, after.ru_maxrss / 1024, said["seconds"])
+    command += ["--from", first.isoformat(), "--to", last.isoformat(), "--select", select]
+    cost, output = measured(command, environment)
+    said = json.loads(output[output.index("{") : output.rindex("}") + 1])
+    return Sample(java or "as shipped", events, (last - first).days + 1, cost, said["seconds"])
+
+
+def measured(command: Sequence[str], environment: Mapping[str, str] | None = None) -> tuple[Cost, str]:
+    """Run a command to its end; what it took, and what it printed."""
+    began, used = time.monotonic(), []
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(command, env=environment, cwd=PROJECT_ROOT, stdout=output, stderr=errors)
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.monotonic() - began
+        used.append(usage)
+        # The JVM outlives its driver for a moment: it is this process's child then, and counts once it has ended.
+        with suppress(ChildProcessError):
+            while True:
+                used.append(os.wait3(0)[2])
+        texts = [stream.seek(0) or stream.read().decode() for stream in (output, errors)]
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(texts[1] or texts[0])
+    cpu = sum(one.ru_utime + one.ru_stime for one in used)
+    return Cost(wall, cpu, max(one.ru_maxrss for one in used) / 1024), texts[0]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -164,7 +180,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 console.print(sample, markup=False)
     table = Table("JVM options", "Events a day", "Days", "Wall s", "CPU s", "Peak MB")
     for one in samples:
-        numbers = (f"{one.wall_seconds:.1f}", f"{one.cpu_seconds:.1f}", f"{one.peak_megabytes:.0f}")
+        cost = one.cost
+        numbers = (f"{cost.wall_seconds:.1f}", f"{cost.cpu_seconds:.1f}", f"{cost.peak_megabytes:.0f}")
         table.add_row(one.java, str(one.events), str(one.days), *numbers)
     console.print(table)
     if chosen.json:

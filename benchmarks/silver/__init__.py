@@ -1,0 +1,1 @@
+"""Silver against the same logic in DuckDB, on the same files."""
