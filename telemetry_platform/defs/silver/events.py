@@ -7,6 +7,7 @@ from pyspark.sql import functions as sf
 from telemetry_platform.contracts.tables import TABLES
 from telemetry_platform.defs.partitions import window_of
 from telemetry_platform.defs.resources import LakeResource
+from telemetry_platform.defs.silver.event_warnings import event_warning_specs, event_warnings, late_deliveries
 from telemetry_platform.defs.tables import check_result, key_of, publish, table_asset
 from telemetry_platform.games.registry import Registry
 from telemetry_platform.lake.window import Window
@@ -25,6 +26,7 @@ ACCOUNT_CHECK = "every_bronze_row_is_accounted_for"
     TABLE.name,
     deps=[dg.AssetDep(["bronze", "events"]), dg.AssetDep(["silver", "unsent_ids"])],
     more_checks=[
+        *event_warning_specs(),
         dg.AssetCheckSpec(
             GAMES_CHECK,
             asset=key_of(TABLE),
@@ -42,12 +44,13 @@ def silver_events(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.M
     layers, window = lake.layers(), window_of(context)
     counts = Observation()
     found = deliveries(layers, window).observe(
-        counts, sf.count("*").alias("rows"), sf.count_if(~sf.col("is_first")).alias("copies")
+        counts, sf.count("*").alias("rows"), sf.count_if(~sf.col("is_first")).alias("copies"), late_deliveries()
     )
     events = to_kept_events(found.where("is_first"), layers.games)
 
     def results(published: Published) -> list[dg.AssetCheckResult]:
-        return [games_result(layers.registry), account_result(layers, window, published, counts)]
+        warnings = event_warnings(layers, window, late=counts.get["late"], rows=counts.get["rows"])
+        return [games_result(layers.registry), account_result(layers, window, published, counts), *warnings]
 
     return publish(context, layers, TABLE.name, rows=events, results=results)
 
