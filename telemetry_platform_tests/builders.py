@@ -70,6 +70,22 @@ def transaction(ts: datetime, **values: Any) -> dict[str, Any]:
     return row | {"event_ts": ts, "receipt_status": "valid"} | values
 
 
+def payment(ts: datetime | None = None, **values: Any) -> dict[str, Any]:
+    """Return a row of silver.purchases: a counted purchase of 4.99 with a valid receipt."""
+    return _money(ts) | {"kind": "purchase", "amount": Decimal("4.990000"), "receipt_status": "valid"} | values
+
+
+def ad(ts: datetime | None = None, **values: Any) -> dict[str, Any]:
+    """Return a row of silver.ad_impressions: a counted one of 0.0125."""
+    return _money(ts) | {"amount": Decimal("0.012500")} | values
+
+
+def _money(ts: datetime | None) -> dict[str, Any]:
+    happened = ts or at("12:00")
+    row = {"event_date": happened.date(), "event_ts": happened, "event_id": f"e{next(_numbers):06d}", "game_id": GAME}
+    return row | {"player_id": "p1", "status": "counted", "currency": "USD", "reporting_currency": "USD"}
+
+
 def bronze_event(event_name: str = "heartbeat", ts: datetime | None = None, **values: Any) -> dict[str, Any]:
     """Return a good row of bronze.events."""
     kafka = {"kafka_topic": "telemetry.events.v1", "kafka_partition": 0, "kafka_offset": next(_numbers)}

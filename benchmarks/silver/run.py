@@ -6,7 +6,6 @@ python -m benchmarks.silver.run --events 1000000 2000000 4000000
 import argparse
 import ctypes
 import json
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -20,13 +19,15 @@ from rich.table import Table
 from benchmarks.daily.run import FIRST_DAY, SET_CHILD_SUBREAPER, Cost, materialize, measured, write_bronze
 from telemetry_platform.contracts.tables import TABLES
 from telemetry_platform.lake.log import dataset_of
-from telemetry_platform.settings import PROJECT_ROOT
 
 ASSETS = " or ".join(f'key:"silver/{name}"' for name in ("events", "sessions", "player_days"))
 # What both have to agree on; all that the peer computes of a table.
 COMPARED = {
     "events": "event_id, event_name, epoch_us(event_ts), game_id, player_id, device_id, platform, properties",
-    "sessions": "game_id, player_id, device_id, epoch_us(started_ts), epoch_us(ended_ts), event_count, platform, build_version, country",
+    "sessions": (
+        "game_id, player_id, device_id, epoch_us(started_ts), epoch_us(ended_ts), event_count, platform, "
+        "build_version, country"
+    ),
     "player_days": (
         "event_date, game_id, player_id, session_count, playtime_seconds, event_count, ad_impressions, "
         "levels_completed, levels_failed, purchase_count, iap_revenue, ad_revenue, platform, country, build_version"

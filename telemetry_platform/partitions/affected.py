@@ -86,6 +86,16 @@ def transactions(touched: Touched) -> Days:
     return events(touched)
 
 
+def purchases(touched: Touched) -> Days:
+    """The days whose events may change, and those of events that share a transaction with new ones."""
+    return events(touched) | touched.sharing_transactions
+
+
+def ad_impressions(touched: Touched) -> Days:
+    """The days whose events may change."""
+    return events(touched)
+
+
 def sessions(touched: Touched) -> Days:
     """The touched days, their neighbours, and the days of stored sessions that reach a touched day."""
     return _widened(touched.days) | touched.reaching
@@ -112,8 +122,8 @@ def level_attempts(touched: Touched) -> Days:
 
 
 def player_days(touched: Touched) -> Days:
-    """Days whose events or sessions may change, and those of events that share a transaction with new ones."""
-    return events(touched) | sessions(touched) | touched.sharing_transactions
+    """Days whose events, sessions or money may change."""
+    return events(touched) | sessions(touched) | purchases(touched) | ad_impressions(touched)
 
 
 def player_snapshots(touched: Touched) -> Days:
@@ -132,6 +142,8 @@ AFFECTED: dict[str, Callable[[Touched], Days]] = {
     "silver.unsent_ids": unsent_ids,
     "silver.events": events,
     "silver.transactions": transactions,
+    "silver.purchases": purchases,
+    "silver.ad_impressions": ad_impressions,
     "silver.sessions": sessions,
     "silver.economy_flows": economy_flows,
     "silver.experiment_exposures": experiment_exposures,

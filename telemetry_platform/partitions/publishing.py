@@ -26,6 +26,11 @@ from telemetry_platform.partitions.carried import (
 from telemetry_platform.partitions.layers import Layers, contiguous
 from telemetry_platform.quality.audit import Audit
 
+# Those whose rows depend on days beyond the next ones.
+_MARKED = (
+    *("silver.events", "silver.sessions", "silver.level_attempts"),
+    *("silver.purchases", "silver.ad_impressions", "silver.player_days"),
+)
 _FROM_ALL_HISTORY = (SNAPSHOTS, "gold.daily_kpis")
 
 
@@ -98,7 +103,7 @@ def _mark_what_depends_on(layers: Layers, window: Window) -> None:
     )
     touched = Touched(root, grown & layers.bronze.rows.keys(), layers.games)
     near = window.widened(before=1, after=1)
-    for name in ("silver.events", "silver.sessions", "silver.level_attempts", "silver.player_days"):
+    for name in _MARKED:
         entries = layers.entries(name)
         elsewhere = {day for day, entry in entries.items() if day not in near and not entry.is_stale}
         if touched.days and elsewhere:

@@ -8,17 +8,18 @@ from pyspark.sql import functions as sf
 from telemetry_platform.lake.window import Window
 from telemetry_platform.partitions.carried import SNAPSHOTS, base_of, history, holds
 from telemetry_platform.partitions.layers import Layers, Recipe
-from telemetry_platform.transforms import money
 from telemetry_platform.transforms.gold.daily_kpis import TRAILING_DAYS, to_daily_kpis
 from telemetry_platform.transforms.gold.player_snapshots import to_player_snapshots
-from telemetry_platform.transforms.money import money_set_aside, to_transactions
+from telemetry_platform.transforms.silver.ad_impressions import to_ad_impressions
 from telemetry_platform.transforms.silver.client_health import to_client_health
 from telemetry_platform.transforms.silver.economy_flows import to_economy_flows
 from telemetry_platform.transforms.silver.events import HORIZON_DAYS, in_days, to_kept_events, with_is_first
 from telemetry_platform.transforms.silver.experiment_exposures import to_experiment_exposures
 from telemetry_platform.transforms.silver.level_attempts import of_players, to_level_attempts
 from telemetry_platform.transforms.silver.player_days import to_player_days
+from telemetry_platform.transforms.silver.purchases import TRANSACTION_DAYS, to_purchases
 from telemetry_platform.transforms.silver.sessions import LONGEST_SESSION_DAYS, never_paused, of_devices, to_sessions
+from telemetry_platform.transforms.silver.transactions import to_transactions
 from telemetry_platform.transforms.silver.unsent_ids import to_unsent_ids
 
 
@@ -91,25 +92,39 @@ def level_attempts(layers: Layers, window: Window) -> DataFrame:
     return to_level_attempts(found, reaching, start=start, end=end, closed_through=layers.closed_through)
 
 
+def purchases(layers: Layers, window: Window) -> DataFrame:
+    """Purchases and refunds of the days, each classified once."""
+    return to_purchases(
+        layers.rows("silver.events", window),
+        layers.lake.read("reference.exchange_rates"),
+        start=window.start,
+        end=window.end,
+        games=layers.games,
+        transactions=layers.around("silver.transactions", window, TRANSACTION_DAYS),
+    )
+
+
+def ad_impressions(layers: Layers, window: Window) -> DataFrame:
+    """Ad impressions of the days, each classified once."""
+    return to_ad_impressions(
+        layers.rows("silver.events", window),
+        layers.lake.read("reference.exchange_rates"),
+        start=window.start,
+        end=window.end,
+        games=layers.games,
+    )
+
+
 def player_days(layers: Layers, window: Window) -> DataFrame:
     """What each player did on the days."""
     return to_player_days(
         layers.rows("silver.events", window),
         layers.rows("silver.sessions", window),
-        layers.lake.read("reference.exchange_rates"),
+        layers.rows("silver.purchases", window),
+        layers.rows("silver.ad_impressions", window),
         start=window.start,
         end=window.end,
         closed_through=layers.closed_through,
-        transactions=layers.around("silver.transactions", window, money.HORIZON_DAYS),
-    )
-
-
-def money_left_out(layers: Layers, window: Window) -> DataFrame:
-    """Money rows of the days that count nowhere, with the reason as `fault`."""
-    return money_set_aside(
-        layers.rows("silver.events", window),
-        layers.lake.read("reference.exchange_rates"),
-        layers.around("silver.transactions", window, money.HORIZON_DAYS),
     )
 
 
@@ -144,6 +159,8 @@ RECIPES: dict[str, Recipe] = {
     "silver.unsent_ids": unsent_ids,
     "silver.events": events,
     "silver.transactions": transactions,
+    "silver.purchases": purchases,
+    "silver.ad_impressions": ad_impressions,
     "silver.sessions": sessions,
     "silver.economy_flows": economy_flows,
     "silver.experiment_exposures": experiment_exposures,

@@ -6,6 +6,7 @@ Fields not named here are bound by the contract's types alone.
 import pandera.pyspark as pa
 import pyspark.sql.types as t
 
+from telemetry_platform.contracts.amounts import AMOUNT_STATUSES, PAYMENT_STATUSES
 from telemetry_platform.contracts.tables.column import MONEY
 
 
@@ -37,6 +38,30 @@ class SilverTransactions(pa.DataFrameModel):
     transaction_id: t.StringType() = pa.Field(nullable=False)  # type: ignore[valid-type]
     event_ts: t.TimestampType() = pa.Field(nullable=False)  # type: ignore[valid-type]
     receipt_status: t.StringType() = pa.Field(isin=["valid", "invalid"], nullable=True)  # type: ignore[valid-type]
+
+
+class SilverPurchases(pa.DataFrameModel):
+    """Rules of `silver.purchases`."""
+
+    event_ts: t.TimestampType() = pa.Field(nullable=False)  # type: ignore[valid-type]
+    player_id: t.StringType() = pa.Field(nullable=False)  # type: ignore[valid-type]
+    kind: t.StringType() = pa.Field(isin=["purchase", "refund"], nullable=False)  # type: ignore[valid-type]
+    amount: MONEY = pa.Field(nullable=True)  # type: ignore[valid-type]
+    reporting_currency: t.StringType() = pa.Field(nullable=False)  # type: ignore[valid-type]
+    receipt_status: t.StringType() = pa.Field(  # type: ignore[valid-type]
+        isin=["valid", "invalid", "unverified"], nullable=False
+    )
+    status: t.StringType() = pa.Field(isin=list(PAYMENT_STATUSES), nullable=False)  # type: ignore[valid-type]
+
+
+class SilverAdImpressions(pa.DataFrameModel):
+    """Rules of `silver.ad_impressions`."""
+
+    event_ts: t.TimestampType() = pa.Field(nullable=False)  # type: ignore[valid-type]
+    player_id: t.StringType() = pa.Field(nullable=False)  # type: ignore[valid-type]
+    amount: MONEY = pa.Field(ge=0, nullable=True)  # type: ignore[valid-type]
+    reporting_currency: t.StringType() = pa.Field(nullable=False)  # type: ignore[valid-type]
+    status: t.StringType() = pa.Field(isin=list(AMOUNT_STATUSES), nullable=False)  # type: ignore[valid-type]
 
 
 class SilverSessions(pa.DataFrameModel):
@@ -150,6 +175,8 @@ MODELS: dict[str, type[pa.DataFrameModel]] = {
     "silver.unsent_ids": SilverUnsentIds,
     "silver.events": SilverEvents,
     "silver.transactions": SilverTransactions,
+    "silver.purchases": SilverPurchases,
+    "silver.ad_impressions": SilverAdImpressions,
     "silver.sessions": SilverSessions,
     "silver.economy_flows": SilverEconomyFlows,
     "silver.experiment_exposures": SilverExperimentExposures,

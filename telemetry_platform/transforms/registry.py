@@ -9,24 +9,34 @@ from pyspark.sql import functions as sf
 from telemetry_platform.games.game import Game
 
 DEFAULT_GAP_MINUTES = 30
+DEFAULT_CURRENCY = "USD"
 MICROS_PER_MINUTE = 60_000_000
 
 
 def with_session_gap(rows: DataFrame, games: Mapping[str, Game]) -> DataFrame:
     """Add `gap_micros`: the longest silence inside a session of the row's game, in microseconds."""
-    default = sf.lit(DEFAULT_GAP_MINUTES * MICROS_PER_MINUTE)
-    own = [
-        (game.game_id, game.session_gap_minutes * MICROS_PER_MINUTE)
-        for game in games.values()
-        if game.session_gap_minutes != DEFAULT_GAP_MINUTES
-    ]
+    gaps = {game.game_id: game.session_gap_minutes * MICROS_PER_MINUTE for game in games.values()}
+    return _with_own_value(rows, "gap_micros", "bigint", gaps, DEFAULT_GAP_MINUTES * MICROS_PER_MINUTE)
+
+
+def with_reporting_currency(rows: DataFrame, games: Mapping[str, Game]) -> DataFrame:
+    """Add `reporting_currency`: the currency in which the row's game reports money."""
+    currencies = {game.game_id: game.reporting_currency for game in games.values()}
+    return _with_own_value(rows, "reporting_currency", "string", currencies, DEFAULT_CURRENCY)
+
+
+def _with_own_value(
+    rows: DataFrame, column: str, data_type: str, values: Mapping[str, int | str], default: int | str
+) -> DataFrame:
+    """Add a column with the value of the row's game; only those that differ from the default are joined."""
+    own = sorted((game_id, value) for game_id, value in values.items() if value != default)
     if not own:
-        return rows.withColumn("gap_micros", default)
-    gaps = rows.sparkSession.createDataFrame(own, "game_id string, own_gap bigint")
+        return rows.withColumn(column, sf.lit(default))
+    listed = rows.sparkSession.createDataFrame(own, f"game_id string, own_value {data_type}")
     return (
-        rows.join(sf.broadcast(gaps), "game_id", "left")
-        .withColumn("gap_micros", sf.coalesce("own_gap", default))
-        .drop("own_gap")
+        rows.join(sf.broadcast(listed), "game_id", "left")
+        .withColumn(column, sf.coalesce("own_value", sf.lit(default)))
+        .drop("own_value")
     )
 
 

@@ -16,14 +16,17 @@ from telemetry_platform.collector.deciding import Decider, Reject, Rules
 from telemetry_platform.collector.policies import GamePolicy
 from telemetry_platform.contracts.currencies import WITH_FOUR_DECIMALS, WITH_THREE_DECIMALS, WITHOUT_DECIMALS
 from telemetry_platform.contracts.tables import TABLES
+from telemetry_platform.games.game import Game
 from telemetry_platform.lake.tables import conform
 from telemetry_platform.quality.audit import AuditedRows
 from telemetry_platform.settings import Limits
 from telemetry_platform.transforms.decode import to_bronze
 from telemetry_platform.transforms.gold.daily_kpis import to_daily_kpis
 from telemetry_platform.transforms.gold.player_snapshots import to_player_snapshots
+from telemetry_platform.transforms.silver.ad_impressions import to_ad_impressions
 from telemetry_platform.transforms.silver.events import to_events
 from telemetry_platform.transforms.silver.player_days import to_player_days
+from telemetry_platform.transforms.silver.purchases import to_purchases
 from telemetry_platform.transforms.silver.sessions import to_sessions
 from telemetry_platform_tests.builders import rate, table
 
@@ -36,7 +39,10 @@ RECORD_SCHEMA = (
     "headers array<struct<key: string, value: binary>>"
 )
 ON_IOS = {"player_id": "a", "device_id": "d", "platform": "ios"}
-RATES = [rate(DAY - timedelta(days=2), currency, "9.999999999") for currency in ("EUR", "JPY", "KWD", "CLF")]
+RATES = [rate(DAY - timedelta(days=2), currency, "9.999999999") for currency in ("EUR", "KWD", "CLF")]
+RATES += [rate(DAY - timedelta(days=2), "JPY", "0.000000001")]
+# The wild game's amounts are as large as they can be: a unit of its currency is worth next to nothing.
+REPORTING = {"wild": Game("wild", "Wild", reporting_currency="JPY"), "quiet": Game("quiet", "Quiet")}
 
 
 def envelope(event_id: int, name: str, ts: datetime, **values: Any) -> dict[str, Any]:
@@ -121,8 +127,15 @@ def tables(spark: SparkSession, values: Sequence[bytes]) -> dict[str, DataFrame]
     sessions = kept(
         "silver.sessions", to_sessions(events, start=START, end=END, games={}, closed_through=END)
     ).localCheckpoint()
+    purchases = kept(
+        "silver.purchases", to_purchases(events, rates, start=START, end=END, games=REPORTING)
+    ).localCheckpoint()
+    impressions = kept(
+        "silver.ad_impressions", to_ad_impressions(events, rates, start=START, end=END, games=REPORTING)
+    ).localCheckpoint()
     player_days = kept(
-        "silver.player_days", to_player_days(events, sessions, rates, start=START, end=END, closed_through=END)
+        "silver.player_days",
+        to_player_days(events, sessions, purchases, impressions, start=START, end=END, closed_through=END),
     ).localCheckpoint()
     nobody = table(spark, "gold.player_snapshots", [])
     snapshots = kept(
@@ -132,6 +145,8 @@ def tables(spark: SparkSession, values: Sequence[bytes]) -> dict[str, DataFrame]
     return {
         "silver.events": events,
         "silver.sessions": sessions,
+        "silver.purchases": purchases,
+        "silver.ad_impressions": impressions,
         "silver.player_days": player_days,
         "gold.player_snapshots": snapshots,
         "gold.daily_kpis": kept("gold.daily_kpis", kpis),
@@ -146,7 +161,7 @@ def rows_of_quiet(found: dict[str, DataFrame]) -> dict[str, list[Row]]:
 @pytest.fixture(scope="module")
 def alone(spark: SparkSession) -> dict[str, list[Row]]:
     found = rows_of_quiet(tables(spark, accepted("quiet", quiet_events())))
-    assert [len(rows) for rows in found.values()] == [4, 3, 2, 3, 9]
+    assert [len(rows) for rows in found.values()] == [4, 3, 1, 0, 2, 3, 9]
     return found
 
 

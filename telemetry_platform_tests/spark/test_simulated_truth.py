@@ -20,8 +20,10 @@ from telemetry_platform.simulator.plan import Faults, GamePlan, default_plans
 from telemetry_platform.simulator.run import Run
 from telemetry_platform.transforms.gold.daily_kpis import to_daily_kpis
 from telemetry_platform.transforms.gold.player_snapshots import to_player_snapshots
+from telemetry_platform.transforms.silver.ad_impressions import to_ad_impressions
 from telemetry_platform.transforms.silver.events import to_events
 from telemetry_platform.transforms.silver.player_days import to_player_days
+from telemetry_platform.transforms.silver.purchases import to_purchases
 from telemetry_platform.transforms.silver.sessions import to_sessions
 from telemetry_platform_tests.builders import table
 
@@ -85,8 +87,12 @@ def lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tuple
     events = stored(to_events(bronze, games=games, **days), "silver.events", folder)
     sessions = stored(to_sessions(events, games=games, closed_through=END, **days), "silver.sessions", folder)
     rates = table(spark, "reference.exchange_rates", [])
+    purchases = stored(to_purchases(events, rates, games=games, **days), "silver.purchases", folder)
+    impressions = stored(to_ad_impressions(events, rates, games=games, **days), "silver.ad_impressions", folder)
     player_days = stored(
-        to_player_days(events, sessions, rates, closed_through=END, **days), "silver.player_days", folder
+        to_player_days(events, sessions, purchases, impressions, closed_through=END, **days),
+        "silver.player_days",
+        folder,
     )
     nobody = table(spark, "gold.player_snapshots", [])
     snapshots = stored(to_player_snapshots(nobody, player_days, **days), "gold.player_snapshots", folder)

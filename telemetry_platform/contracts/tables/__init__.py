@@ -1,5 +1,6 @@
 """Every table of the lake by its full name, `stage.table`."""
 
+from telemetry_platform.contracts.tables.ad_impressions import AD_IMPRESSIONS
 from telemetry_platform.contracts.tables.bronze_events import BRONZE_EVENTS
 from telemetry_platform.contracts.tables.client_health import CLIENT_HEALTH
 from telemetry_platform.contracts.tables.daily_kpis import DAILY_KPIS
@@ -11,6 +12,7 @@ from telemetry_platform.contracts.tables.level_attempts import LEVEL_ATTEMPTS
 from telemetry_platform.contracts.tables.materialized_days import MATERIALIZED_DAYS
 from telemetry_platform.contracts.tables.player_days import PLAYER_DAYS
 from telemetry_platform.contracts.tables.player_snapshots import PLAYER_SNAPSHOTS
+from telemetry_platform.contracts.tables.purchases import PURCHASES
 from telemetry_platform.contracts.tables.sessions import SESSIONS
 from telemetry_platform.contracts.tables.table import Table
 from telemetry_platform.contracts.tables.transactions import TRANSACTIONS
@@ -24,6 +26,8 @@ TABLES: dict[str, Table] = {
         UNSENT_IDS,
         EVENTS,
         TRANSACTIONS,
+        PURCHASES,
+        AD_IMPRESSIONS,
         SESSIONS,
         ECONOMY_FLOWS,
         EXPERIMENT_EXPOSURES,

@@ -7,7 +7,10 @@ from telemetry_platform.contracts.tables.table import Table
 
 DAILY_KPIS = Table(
     name="gold.daily_kpis",
-    description="The daily sheet; one row per day, game, segment and segment value (all/all is the whole game).",
+    description=(
+        "The daily sheet; one row per day, game, segment and segment value (all/all is the whole game). "
+        "Money is in the game's reporting currency."
+    ),
     schema=StructType(
         [
             column("event_date", DateType(), "UTC day."),
@@ -29,18 +32,18 @@ DAILY_KPIS = Table(
             column("session_seconds_median", DoubleType(), "Exact median length of the sessions, seconds."),
             column("session_seconds_p90", DoubleType(), "Exact 90th percentile of the length of sessions, seconds."),
             column("playtime_seconds", DoubleType(), "Seconds of all sessions that start on the day."),
-            column("iap_revenue", MONEY, "Counted purchases minus refunds, USD, gross of store fees."),
-            column("iap_revenue_unverified", MONEY, "Counted purchases whose receipt is unverified or missing, USD."),
-            column("refunds", MONEY, "Refunds of the day, USD, not negative."),
-            column("ad_revenue", MONEY, "Revenue of ad impressions, USD."),
-            column("revenue", MONEY, "IAP revenue plus ad revenue, USD."),
+            column("iap_revenue", MONEY, "Counted purchases minus refunds, gross of store fees."),
+            column("iap_revenue_unverified", MONEY, "Counted purchases whose receipt is unverified or missing."),
+            column("refunds", MONEY, "Refunds of the day, not negative."),
+            column("ad_revenue", MONEY, "Revenue of ad impressions."),
+            column("revenue", MONEY, "IAP revenue plus ad revenue."),
             column("payers", LongType(), "Players with a counted purchase on the day."),
             column("payer_share", DoubleType(), "Payers / DAU; NULL when nobody played."),
             column("new_payers", LongType(), "Players whose first counted purchase is on the day."),
             column("purchases", LongType(), "Counted purchases."),
-            column("arpdau", DoubleType(), "Revenue / DAU, USD; NULL when nobody played."),
-            column("arpu_30d", DoubleType(), "Revenue of the trailing 30 days / MAU (rolling 30), USD."),
-            column("arppu_30d", DoubleType(), "IAP revenue of the trailing 30 days / payers in them, USD."),
+            column("arpdau", DoubleType(), "Revenue / DAU; NULL when nobody played."),
+            column("arpu_30d", DoubleType(), "Revenue of the trailing 30 days / MAU (rolling 30)."),
+            column("arppu_30d", DoubleType(), "IAP revenue of the trailing 30 days / payers in them."),
             column("is_closed", BooleanType(), "The day is over and bronze has committed past it."),
             column("is_open", BooleanType(), "May change: the day is not closed, or one of its sessions goes on."),
         ]

@@ -7,7 +7,10 @@ from telemetry_platform.contracts.tables.table import Table
 
 PLAYER_DAYS = Table(
     name="silver.player_days",
-    description="What a player did on a day; one row per player and day with at least one event that is not excluded.",
+    description=(
+        "What a player did on a day; one row per player and day with at least one event that is not excluded. "
+        "Money is in the game's reporting currency."
+    ),
     schema=StructType(
         [
             column("event_date", DateType(), "UTC day."),
@@ -19,10 +22,10 @@ PLAYER_DAYS = Table(
             column("playtime_seconds", DoubleType(), "Seconds of the sessions that start on the day."),
             column("event_count", LongType(), "Events that are not excluded, refunds and server events included."),
             column("purchase_count", LongType(), "Counted purchases: receipt valid or unverified, once a transaction."),
-            column("iap_revenue", MONEY, "Counted purchases minus refunds, USD, gross of store fees."),
-            column("iap_revenue_unverified", MONEY, "Counted purchases whose receipt is unverified or missing, USD."),
-            column("refunds", MONEY, "Refunds of the day, USD, not negative."),
-            column("ad_revenue", MONEY, "Revenue of ad impressions, USD."),
+            column("iap_revenue", MONEY, "Counted purchases minus refunds, gross of store fees."),
+            column("iap_revenue_unverified", MONEY, "Counted purchases whose receipt is unverified or missing."),
+            column("refunds", MONEY, "Refunds of the day, not negative."),
+            column("ad_revenue", MONEY, "Revenue of ad impressions."),
             column("ad_impressions", LongType(), "Ad impressions."),
             column("levels_completed", LongType(), "level_completed events."),
             column("levels_failed", LongType(), "level_failed events."),

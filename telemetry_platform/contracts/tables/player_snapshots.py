@@ -7,7 +7,10 @@ from telemetry_platform.contracts.tables.table import Table
 
 PLAYER_SNAPSHOTS = Table(
     name="gold.player_snapshots",
-    description="State of every player seen so far at the end of a day; one row per player and day.",
+    description=(
+        "State of every player seen so far at the end of a day; one row per player and day. "
+        "Money is in the game's reporting currency."
+    ),
     schema=StructType(
         [
             column("snapshot_date", DateType(), "UTC day at whose end the state holds."),
@@ -26,7 +29,7 @@ PLAYER_SNAPSHOTS = Table(
             ),
             column("first_purchase_date", DateType(), "Day of the first counted purchase."),
             column("last_purchase_date", DateType(), "Day of the last counted purchase."),
-            column("lifetime_revenue", MONEY, "Purchases minus refunds plus ads, up to the snapshot, USD."),
+            column("lifetime_revenue", MONEY, "Purchases minus refunds plus ads, up to the snapshot."),
             column("lifetime_purchases", LongType(), "Counted purchases up to the snapshot."),
             column("frequency", LongType(), "Days with a purchase after the first such day."),
             column(
@@ -35,8 +38,8 @@ PLAYER_SNAPSHOTS = Table(
             column(
                 "age_days", LongType(), "Days from the first purchase day to the snapshot; NULL without a purchase."
             ),
-            column("monetary_value", MONEY, "Mean revenue per repeat purchase day, USD; NULL without one."),
-            column("repeat_purchase_revenue", MONEY, "Revenue on purchase days after the first one, USD."),
+            column("monetary_value", MONEY, "Mean revenue per repeat purchase day; NULL without one."),
+            column("repeat_purchase_revenue", MONEY, "Revenue on purchase days after the first one."),
             column("first_platform", StringType(), "Platform on the first active day; NULL is unknown."),
             column("first_country", StringType(), "Country on the first active day; NULL is unknown."),
             column(

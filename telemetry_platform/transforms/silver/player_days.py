@@ -1,12 +1,12 @@
-"""Events and sessions to `silver.player_days`: what a player did on a day."""
+"""Events, sessions and money to `silver.player_days`: what a player did on a day."""
 
-from datetime import date, timedelta
+from datetime import date
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as sf
 
+from telemetry_platform.contracts.amounts import COUNTED
 from telemetry_platform.contracts.tables.player_days import PLAYER_DAYS
-from telemetry_platform.transforms.money import RATE_DAYS, to_money
 from telemetry_platform.transforms.silver.sessions import counts_as_activity
 
 _PLAYER_DAY = ("event_date", "game_id", "player_id")
@@ -16,25 +16,22 @@ _LAST_VALUES = ("platform", "country", "build_version")
 def to_player_days(
     events: DataFrame,
     sessions: DataFrame,
-    rates: DataFrame,
+    purchases: DataFrame,
+    ad_impressions: DataFrame,
     *,
     start: date,
     end: date,
     closed_through: date,
-    transactions: DataFrame | None = None,
 ) -> DataFrame:
     """Return one row per player and day of [start, end) with any event that is not excluded.
 
-    `events` and `sessions` hold these days, `transactions` the rows of silver.transactions across the horizon before
-    and after them: a transaction that is delivered again counts on its first day.
+    `events`, `sessions`, `purchases` and `ad_impressions` hold the rows of their tables of these days.
     """
-    relevant_rates = rates.where(
-        (sf.col("rate_date") >= sf.lit(start - timedelta(days=RATE_DAYS))) & (sf.col("rate_date") < sf.lit(end))
-    )
     facts = (
         _activity(events)
         .unionByName(_playtime(sessions), allowMissingColumns=True)
-        .unionByName(_money(events, relevant_rates, transactions), allowMissingColumns=True)
+        .unionByName(_payments(purchases), allowMissingColumns=True)
+        .unionByName(_ads(ad_impressions), allowMissingColumns=True)
         .where((sf.col("event_date") >= sf.lit(start)) & (sf.col("event_date") < sf.lit(end)))
     )
     return (
@@ -54,7 +51,7 @@ def _activity(events: DataFrame) -> DataFrame:
         *_PLAYER_DAY,
         counts_as_activity().alias("is_active"),
         sf.lit(1).alias("event_count"),
-        *(_is_named(name).alias(name) for name in ("install", "ad_impression", "level_completed", "level_failed")),
+        *(_is_named(name).alias(name) for name in ("install", "level_completed", "level_failed")),
         values.alias("last_values"),
     )
 
@@ -75,21 +72,25 @@ def _playtime(sessions: DataFrame) -> DataFrame:
     )
 
 
-def _money(events: DataFrame, rates: DataFrame, transactions: DataFrame | None) -> DataFrame:
-    """Return a row per counted purchase, refund and ad impression, with its amount where it belongs.
+def _payments(purchases: DataFrame) -> DataFrame:
+    """Return a row per counted purchase and refund, with its amount where it belongs.
 
     Amounts are bounded, and so many fit into a sum that one which does not is made up: it becomes NULL.
     """
     amount = sf.col("amount")
     is_purchase = sf.col("kind") == "purchase"
-    return to_money(events, rates, transactions).select(
+    return purchases.where(sf.col("status") == COUNTED).select(
         *_PLAYER_DAY,
         is_purchase.cast("int").alias("purchase_count"),
-        sf.when(is_purchase, amount).alias("purchased"),
+        amount.alias("iap"),
         sf.when(is_purchase & (sf.col("receipt_status") == "unverified"), amount).alias("unverified"),
-        sf.when(sf.col("kind") == "refund", amount).alias("refunded"),
-        sf.when(sf.col("kind") == "ad", amount).alias("ads"),
+        sf.when(sf.col("kind") == "refund", -amount).alias("refunded"),
     )
+
+
+def _ads(ad_impressions: DataFrame) -> DataFrame:
+    """Return a row per ad impression; one that is not counted was shown all the same."""
+    return ad_impressions.select(*_PLAYER_DAY, sf.lit(1).alias("ad_impression"), sf.col("amount").alias("ads"))
 
 
 def _totals() -> list[Column]:
@@ -99,7 +100,7 @@ def _totals() -> list[Column]:
         "playtime_seconds": _sum("playtime_micros") / sf.lit(1e6),
         "event_count": _sum("event_count"),
         "purchase_count": _sum("purchase_count"),
-        "iap_revenue": _sum("purchased") - _sum("refunded"),
+        "iap_revenue": _sum("iap"),
         "iap_revenue_unverified": _sum("unverified"),
         "refunds": _sum("refunded"),
         "ad_revenue": _sum("ads"),
