@@ -75,3 +75,7 @@ class ContractError(TelemetryError):
 
 class UnreadableFileError(TelemetryError):
     """A file cannot be read to its end."""
+
+
+class RatesFileError(TelemetryError):
+    """A file of exchange rates holds lines that are none."""

@@ -12,7 +12,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 from rich.table import Table as RichTable
 
-from telemetry_platform.cli import materialize, verify
+from telemetry_platform.cli import materialize, rates, verify
 from telemetry_platform.cli.catching_up import wait_for_bronze
 from telemetry_platform.cli.console import Description, console, errors
 from telemetry_platform.cli.console import report as report_line
@@ -67,9 +67,10 @@ def demo(
         simulate_live(settings, seed=seed, now=datetime.now(UTC), report=report)
     with watch.stage("Stream into bronze"):
         wait_for_bronze(settings)
-    first = min(manifest.first_date for manifest in read_manifests(settings))
+    window = Window.of_days(min(manifest.first_date for manifest in read_manifests(settings)), now.date())
+    rates.load_sample_rates(settings, window)
     with watch.stage("Materialize silver, gold and the warehouse"):
-        materialize.run(settings, Window.of_days(first, now.date()))
+        materialize.run(settings, window)
     with watch.stage("Verify against the simulator's truth"):
         verdict = verify.compare(settings)
     verify.raise_if_different(verdict)

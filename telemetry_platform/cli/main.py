@@ -7,6 +7,7 @@ from telemetry_platform.cli import (
     maintain,
     materialize,
     query,
+    rates,
     schemas,
     simulate,
     stack,
@@ -34,4 +35,5 @@ for command in (
 app.command("maintain")(maintain.maintain_tables)
 app.command("import")(imports.import_events)
 app.add_typer(games.app, name="games", help="The registry of games and their keys.")
+app.add_typer(rates.app, name="rates", help="Exchange rates, for money of other currencies than US dollars.")
 app.add_typer(schemas.app, name="schemas", help="The events a game may send, and what was released of them.")

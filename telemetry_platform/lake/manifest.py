@@ -8,6 +8,7 @@ anew behind the manifest's back is noticed by its version, its log and its id.
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
+from itertools import groupby
 from typing import Literal
 
 import pyarrow as pa
@@ -164,8 +165,10 @@ def finish(root: str, name: str, entries: Iterable[Materialized], written: Writt
 
 def mark_stale(root: str, name: str, entries: Iterable[Materialized]) -> None:
     """Note that days have to be restated; what they hold can still be read."""
-    for entry in entries:
-        _write(root, name, [replace(entry, is_stale=True)])
+    stale = sorted((replace(entry, is_stale=True) for entry in entries), key=lambda entry: entry.day)
+    # Days in a row have the same difference to their number.
+    for _, run in groupby(enumerate(stale), lambda numbered: numbered[1].day.toordinal() - numbered[0]):
+        _write(root, name, [entry for _, entry in run])
 
 
 def _write(root: str, name: str, entries: list[Materialized]) -> None:

@@ -11,6 +11,7 @@ from functools import cached_property
 
 from telemetry_platform.games.game import Game
 from telemetry_platform.lake.bronze_days import BronzeDays
+from telemetry_platform.lake.exchange_rates import ExchangeRates, read_rates
 from telemetry_platform.lake.manifest import Materialized, materialized_days
 from telemetry_platform.lake.window import Window
 from telemetry_platform.partitions.carried import PLAYER_DAYS, SNAPSHOTS, recorded_history, stale_snapshots
@@ -22,6 +23,9 @@ Days = frozenset[date]
 
 EACH_SESSION_DAY = "unnest(generate_series(session_date, ended_ts::DATE, INTERVAL 1 DAY))::DATE"
 """In DuckDB's SQL."""
+
+MONEY_TABLES = ("silver.purchases", "silver.ad_impressions")
+RATES_FINGERPRINT = "exchange_rates"
 
 
 @dataclass(frozen=True)
@@ -155,6 +159,21 @@ AFFECTED: dict[str, Callable[[Touched], Days]] = {
 }
 
 
+def with_other_rates(entries: Mapping[date, Materialized], rates: ExchangeRates) -> Days:
+    """Days of a table of money that were computed with other exchange rates than those there are now."""
+    return frozenset(
+        day
+        for day, entry in entries.items()
+        if entry.state == "done" and entry.fingerprints.get(RATES_FINGERPRINT, 0) != rates.fingerprint(day)
+    )
+
+
+def days_with_other_rates(root: str) -> Days:
+    """Stored days whose money was computed with other exchange rates than those in the lake now."""
+    rates = read_rates(root)
+    return frozenset().union(*(with_other_rates(materialized_days(root, name), rates) for name in MONEY_TABLES))
+
+
 def pending(root: str, bronze: BronzeDays, start_date: date) -> Window | None:
     """Return the days to materialize so that every table is what its layer below says; None when all of them are.
 
@@ -164,12 +183,15 @@ def pending(root: str, bronze: BronzeDays, start_date: date) -> Window | None:
     touched = touched_days(root, bronze, start_date)
     stored = {name: materialized_days(root, name) for name in AFFECTED}
     behind = {day for entries in stored.values() for day, entry in entries.items() if not _is_current(entry, bronze)}
+    behind |= days_with_other_rates(root)
     behind |= touched | set(stale_snapshots(stored[SNAPSHOTS], recorded_history(stored[PLAYER_DAYS])))
     known = [day for day in (*touched, *(day for entries in stored.values() for day in entries)) if day >= start_date]
     if not known:
         return None
-    # A day on which nobody played has its sheet too. (Old snapshots are thinned: they tell nothing here.)
-    behind |= {day for day in Window.of_days(min(known), max(known)) if day not in stored["gold.daily_kpis"]}
+    # A day on which nobody played has its sheet too, and is in a table that this version is the first to have.
+    # (Old snapshots are thinned: they tell nothing here.)
+    complete = set.intersection(*(set(entries) for name, entries in stored.items() if name != SNAPSHOTS))
+    behind |= {day for day in Window.of_days(min(known), max(known)) if day not in complete}
     first = min((day for day in behind if day >= start_date), default=None)
     return Window.of_days(first, max(known)) if first is not None else None
 

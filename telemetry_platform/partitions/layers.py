@@ -7,12 +7,14 @@ gained rows since is not read as it stands, and not taken for an empty one: it i
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import cached_property
 
 from pyspark.sql import DataFrame
 
 from telemetry_platform.games.game import Game
 from telemetry_platform.games.registry import Registry
 from telemetry_platform.lake.bronze_days import BronzeDays
+from telemetry_platform.lake.exchange_rates import ExchangeRates, read_rates
 from telemetry_platform.lake.manifest import Materialized, materialized_days
 from telemetry_platform.lake.tables import Lake
 from telemetry_platform.lake.window import Window
@@ -46,6 +48,15 @@ class Layers:
     def bronze_rows(self, window: Window) -> DataFrame:
         """Good bronze rows of these event days, whenever received."""
         return self.lake.read_bronze(window, version=self.bronze.version)
+
+    @cached_property
+    def exchange_rates(self) -> ExchangeRates:
+        """Exchange rates as they were when this run first asked."""
+        return read_rates(self.lake.root)
+
+    def rates(self, window: Window) -> DataFrame:
+        """Rows of reference.exchange_rates that can hold on these days."""
+        return self.lake.spark.createDataFrame(self.exchange_rates.of(window))
 
     def entries(self, name: str) -> dict[date, Materialized]:
         """What the manifest says of the days of a table; read once a run."""

@@ -1,6 +1,6 @@
 """Materialize days of a table: compute, write, and record what was written from what."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
@@ -13,7 +13,7 @@ from telemetry_platform.lake.log import Contents
 from telemetry_platform.lake.manifest import Materialized, Written
 from telemetry_platform.lake.session import suited_to
 from telemetry_platform.lake.window import Window
-from telemetry_platform.partitions.affected import AFFECTED, Touched
+from telemetry_platform.partitions.affected import AFFECTED, MONEY_TABLES, RATES_FINGERPRINT, Touched, with_other_rates
 from telemetry_platform.partitions.carried import (
     PLAYER_DAYS,
     SNAPSHOTS,
@@ -77,6 +77,8 @@ def _materialize(layers: Layers, name: str, window: Window, rows: DataFrame | No
         raise LakeError(f"{name} {window} needs days that were never materialized. {_what_to_do(past.missing)}")
     if name == "silver.events":
         _mark_what_depends_on(layers, window)
+    if name in MONEY_TABLES:
+        _mark_player_days(layers, name, window)
     found = layers.recipes[name](layers, window) if rows is None else rows
     entries = [_entry(layers, day, run_id) for day in window]
     root = layers.lake.root
@@ -107,9 +109,20 @@ def _mark_what_depends_on(layers: Layers, window: Window) -> None:
         entries = layers.entries(name)
         elsewhere = {day for day, entry in entries.items() if day not in near and not entry.is_stale}
         if touched.days and elsewhere:
-            stale = AFFECTED[name](touched) & elsewhere
-            manifest.mark_stale(root, name, [entries[day] for day in stale])
-            layers.written(name, [replace(entries[day], is_stale=True) for day in stale])
+            _mark_stale(layers, name, AFFECTED[name](touched) & elsewhere)
+
+
+def _mark_player_days(layers: Layers, name: str, window: Window) -> None:
+    """Note which player days hold money at exchange rates that this table of it is about to give up."""
+    changed = with_other_rates(layers.entries(name), layers.exchange_rates).intersection(window)
+    entries = layers.entries(PLAYER_DAYS)
+    _mark_stale(layers, PLAYER_DAYS, {day for day in changed if day in entries and not entries[day].is_stale})
+
+
+def _mark_stale(layers: Layers, name: str, days: Collection[date]) -> None:
+    entries = [layers.entries(name)[day] for day in days]
+    manifest.mark_stale(layers.lake.root, name, entries)
+    layers.written(name, [replace(entry, is_stale=True) for entry in entries])
 
 
 def _what_to_do(missing: Iterable[date]) -> str:
@@ -136,6 +149,8 @@ def _entry(layers: Layers, day: date, run_id: str) -> Materialized:
 def _fingerprints(layers: Layers, name: str, window: Window, past: History | None) -> dict[date, dict[str, int]]:
     if name == PLAYER_DAYS:
         return fingerprints_of(layers.lake.read(name, [window]), window)
+    if name in MONEY_TABLES:
+        return {day: {RATES_FINGERPRINT: layers.exchange_rates.fingerprint(day)} for day in window}
     if name == SNAPSHOTS and past is not None:
         return {day: past.at(day) for day in window}
     return {}

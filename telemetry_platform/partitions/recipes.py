@@ -96,7 +96,7 @@ def purchases(layers: Layers, window: Window) -> DataFrame:
     """Purchases and refunds of the days, each classified once."""
     return to_purchases(
         layers.rows("silver.events", window),
-        layers.lake.read("reference.exchange_rates"),
+        layers.rates(window),
         start=window.start,
         end=window.end,
         games=layers.games,
@@ -108,7 +108,7 @@ def ad_impressions(layers: Layers, window: Window) -> DataFrame:
     """Ad impressions of the days, each classified once."""
     return to_ad_impressions(
         layers.rows("silver.events", window),
-        layers.lake.read("reference.exchange_rates"),
+        layers.rates(window),
         start=window.start,
         end=window.end,
         games=layers.games,

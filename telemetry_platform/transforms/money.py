@@ -8,10 +8,9 @@ from pyspark.sql import functions as sf
 
 from telemetry_platform.contracts.amounts import LARGEST_AMOUNT, LARGEST_REPORTED_AMOUNT
 from telemetry_platform.contracts.currencies import WITH_FOUR_DECIMALS, WITH_THREE_DECIMALS, WITHOUT_DECIMALS
+from telemetry_platform.contracts.tables.exchange_rates import RATE_DAYS
 from telemetry_platform.games.game import Game
 from telemetry_platform.transforms.registry import with_reporting_currency
-
-RATE_DAYS = 7
 
 _RATE = "decimal(18,9)"
 _AMOUNT = "decimal(18,6)"

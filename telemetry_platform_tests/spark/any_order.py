@@ -5,6 +5,7 @@ import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from telemetry_platform.contracts.tables.bronze_events import BRONZE_EVENTS
 from telemetry_platform.games.game import Game
 from telemetry_platform.games.registry import Registry
 from telemetry_platform.lake.bronze_days import bronze_days
+from telemetry_platform.lake.exchange_rates import Rate, load_rates
 from telemetry_platform.lake.log import open_table, table_path
 from telemetry_platform.lake.tables import Lake
 from telemetry_platform.lake.window import Window
@@ -27,7 +29,7 @@ from telemetry_platform_tests.builders import bronze_event, table
 FIRST = date(2024, 3, 1)
 GAMES = {
     "game": Game("game", "Game"),
-    "slow": Game("slow", "Slow", session_gap_minutes=240),
+    "slow": Game("slow", "Slow", session_gap_minutes=240, reporting_currency="EUR"),
 }
 PLAYED = ("heartbeat", "level_started", "level_failed", "level_completed")
 Rows = list[dict[str, Any]]
@@ -89,10 +91,14 @@ class Month:
         """Buy something, and let the store hand it over again on another day, perhaps with another verdict."""
         for day in {first, again}:
             status = self.random.choice(["valid", "invalid", "unverified", None])
-            paid = {"transaction_id": transaction, "price_minor": 499, "currency": "USD", "receipt_status": status}
+            currency, game = self.random.choice(["USD", "EUR"]), self.random.choice(["game", "slow"])
+            paid = {"transaction_id": transaction, "price_minor": 499, "currency": currency, "receipt_status": status}
             moment = self.at(day, self.random.randrange(24 * 60))
             properties = json.dumps({name: value for name, value in paid.items() if value is not None})
-            self.event("purchase", moment, player_id=f"p{self.random.randrange(4)}", properties=properties)
+            who = {"player_id": f"p{self.random.randrange(4)}", "game_id": game}
+            self.event("purchase", moment, properties=properties, **who)
+            shown = json.dumps({"revenue_micros": 12500, "currency": currency})
+            self.event("ad_impression", moment, properties=shown, **who)
 
     def resend(self) -> None:
         """Send an event again: soon after, or, when its sending time is not known, days later on the server's clock."""
@@ -127,6 +133,17 @@ class Month:
         """All rows, each with the bronze partition it belongs to."""
         return [_placed(row) for row in self.rows]
 
+    def rates(self, parts: int) -> list[list[Rate]]:
+        """Rates of the euro in so many parts, each with corrections of those before; none for the first day."""
+        days = [self.at(day, 0).date() for day in range(1, self.days)]
+        return [
+            [
+                Rate(day, "EUR", Decimal(self.random.randrange(100, 120)).scaleb(-2))
+                for day in self.random.sample(days, 2)
+            ]
+            for _ in range(parts)
+        ]
+
     def arrivals(self, count: int) -> Iterator[Rows]:
         """Yield the rows in the order of their arrival, in so many parts."""
         rows = sorted(self.rows_placed(), key=lambda row: row["received_ts"])
@@ -156,6 +173,10 @@ class RunnableLake:
         Lake(str(self.root), self.spark).ensure(BRONZE_EVENTS)
         frame = table(self.spark, BRONZE_EVENTS.name, rows)
         frame.write.format("delta").mode("append").save(table_path(str(self.root), BRONZE_EVENTS.name))
+
+    def load(self, rates: Sequence[Rate]) -> None:
+        """Load exchange rates."""
+        load_rates(str(self.root), rates)
 
     def layers(self) -> Layers:
         """What one run sees."""

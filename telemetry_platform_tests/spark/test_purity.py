@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
 from telemetry_platform.errors import LakeError
+from telemetry_platform.lake.exchange_rates import Rate
 from telemetry_platform.lake.manifest import Materialized, begin, materialized_days
 from telemetry_platform.lake.window import Window
 from telemetry_platform.partitions.affected import closing_window
@@ -128,3 +130,31 @@ def test_the_manifest_tells_empty_from_failed_from_never_run_and_does_not_believ
     assert states(lake, days) == [None, "done 1", "writing 0", "done 0"]
     lake.run(one_day(days[0]), ["silver.events"])
     assert states(lake, days) == ["done 1", "done 1", "writing 0", "done 0"]
+
+
+def bought(ts: Any) -> dict[str, Any]:
+    return sent(ts, event_name="purchase", properties='{"transaction_id":"t","price_minor":499,"currency":"EUR"}')
+
+
+def revenue_of(lake: RunnableLake) -> list[tuple]:
+    rows = lake.spark.read.format("delta").load(f"{lake.root}/silver/player_days").orderBy("event_date").collect()
+    return [(row.event_date, str(row.iap_revenue), row.purchase_count) for row in rows]
+
+
+def test_rates_that_are_loaded_later_restate_the_days_on_which_they_hold(lake: RunnableLake):
+    later = DAY + timedelta(days=8)
+    lake.receive([bought(at("12:00")), sent(at("12:00", later))])
+    money = ["silver.purchases", "silver.ad_impressions", "silver.player_days"]
+    lake.run(Window.of_days(DAY, later))
+    assert revenue_of(lake) == [(DAY, "0.000000", 0), (later, "0.000000", 0)]
+    lake.load([Rate(DAY - timedelta(days=8), "EUR", Decimal("1.5"))])
+    assert lake.pending() is None
+    lake.load([Rate(DAY - timedelta(days=7), "EUR", Decimal("1.1"))])
+    assert lake.pending() == Window.of_days(DAY, later)
+    # Player days that hold the money as it was before are stale, though only what they are made from was run.
+    lake.run(one_day(DAY), money[:2])
+    assert lake.pending() == Window.of_days(DAY, later)
+    lake.run(one_day(DAY), money)
+    assert revenue_of(lake) == [(DAY, "5.489000", 1), (later, "0.000000", 0)]
+    lake.run(Window.of_days(DAY, later), ["gold.player_snapshots", "gold.daily_kpis"])
+    assert lake.pending() is None

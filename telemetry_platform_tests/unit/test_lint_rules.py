@@ -55,7 +55,7 @@ def rules_broken(place: str, source: str) -> set[str]:
         ("streaming/new.py", "from telemetry_platform.defs.tables import at_rest\n", "TID251"),
         (
             "telemetry_platform/simulator/new.py",
-            "from telemetry_platform.transforms.money import RATE_DAYS\n",
+            "from telemetry_platform.transforms.money import with_rate\n",
             "TID251",
         ),
         ("telemetry_platform/simulator/new.py", "import telemetry_platform.transforms.gold.daily_kpis\n", "TID251"),
@@ -76,7 +76,7 @@ def test_a_rule_is_enforced_where_it_holds(place: str, source: str, rule: str):
         ("telemetry_platform_tests/unit/test_new.py", DAGSTER),
         ("telemetry_platform_tests/unit/test_new.py", ENVIRONMENT[0]),
         ("telemetry_platform_tests/spark/test_new.py", SESSION),
-        ("streaming/new.py", "from telemetry_platform.transforms.money import RATE_DAYS\n"),
+        ("streaming/new.py", "from telemetry_platform.transforms.money import with_rate\n"),
     ],
 )
 def test_what_is_allowed_in_a_folder_is_not_refused_there(place: str, source: str):

@@ -4,6 +4,9 @@ from pyspark.sql.types import DateType, DecimalType, StringType, StructField, St
 
 from telemetry_platform.contracts.tables.table import Table
 
+# A day without a rate of its own has the newest of so many days before.
+RATE_DAYS = 7
+
 EXCHANGE_RATES = Table(
     name="reference.exchange_rates",
     description="Dated exchange rates; one row per day and currency.",
