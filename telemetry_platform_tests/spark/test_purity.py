@@ -15,7 +15,7 @@ from telemetry_platform.errors import LakeError
 from telemetry_platform.lake.exchange_rates import Rate
 from telemetry_platform.lake.manifest import Materialized, begin, materialized_days
 from telemetry_platform.lake.window import Window
-from telemetry_platform.partitions.affected import closing_window
+from telemetry_platform.partitions.affected import closing_window, days_with_other_rates
 from telemetry_platform.partitions.publishing import materialize
 from telemetry_platform_tests.builders import DAY, at, bronze_event
 from telemetry_platform_tests.spark.any_order import RunnableLake
@@ -142,19 +142,16 @@ def revenue_of(lake: RunnableLake) -> list[tuple]:
 
 
 def test_rates_that_are_loaded_later_restate_the_days_on_which_they_hold(lake: RunnableLake):
-    later = DAY + timedelta(days=8)
-    lake.receive([bought(at("12:00")), sent(at("12:00", later))])
-    money = ["silver.purchases", "silver.ad_impressions", "silver.player_days"]
-    lake.run(Window.of_days(DAY, later))
-    assert revenue_of(lake) == [(DAY, "0.000000", 0), (later, "0.000000", 0)]
+    root, day = str(lake.root), one_day(DAY)
+    tables = ["silver.purchases", "silver.ad_impressions", "silver.player_days"]
+    lake.receive([bought(at("12:00"))])
+    lake.run(day, tables)
+    assert revenue_of(lake) == [(DAY, "0.000000", 0)]
     lake.load([Rate(DAY - timedelta(days=8), "EUR", Decimal("1.5"))])
-    assert lake.pending() is None
+    assert days_with_other_rates(root) == set()
     lake.load([Rate(DAY - timedelta(days=7), "EUR", Decimal("1.1"))])
-    assert lake.pending() == Window.of_days(DAY, later)
-    # Player days that hold the money as it was before are stale, though only what they are made from was run.
-    lake.run(one_day(DAY), money[:2])
-    assert lake.pending() == Window.of_days(DAY, later)
-    lake.run(one_day(DAY), money)
-    assert revenue_of(lake) == [(DAY, "5.489000", 1), (later, "0.000000", 0)]
-    lake.run(Window.of_days(DAY, later), ["gold.player_snapshots", "gold.daily_kpis"])
-    assert lake.pending() is None
+    assert days_with_other_rates(root) == {DAY}
+    lake.run(day, tables[:2])
+    assert (days_with_other_rates(root), materialized_days(root, tables[2])[DAY].is_stale) == (set(), True)
+    lake.run(day, tables[2:])
+    assert (revenue_of(lake), materialized_days(root, tables[2])[DAY].is_stale) == ([(DAY, "5.489000", 1)], False)
