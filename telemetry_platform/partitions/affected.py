@@ -15,7 +15,13 @@ from telemetry_platform.lake.exchange_rates import ExchangeRates, read_rates
 from telemetry_platform.lake.manifest import Materialized, materialized_days
 from telemetry_platform.lake.window import Window
 from telemetry_platform.partitions.carried import PLAYER_DAYS, SNAPSHOTS, recorded_history, stale_snapshots
-from telemetry_platform.partitions.looking_up import days_of, days_sharing_ids, days_sharing_transactions
+from telemetry_platform.partitions.linked import LINKS, stale_links
+from telemetry_platform.partitions.looking_up import (
+    days_of,
+    days_sharing_ids,
+    days_sharing_transactions,
+    days_with_new_links,
+)
 from telemetry_platform.transforms.registry import DEFAULT_GAP_MINUTES
 from telemetry_platform.transforms.silver.sessions import LONGEST_SESSION_DAYS
 
@@ -45,6 +51,12 @@ class Touched:
     def sharing_transactions(self) -> set[date]:
         """Stored days with events of transactions that the new rows change."""
         return days_sharing_transactions(self.root, self.days)
+
+    @cached_property
+    def relinked(self) -> set[date]:
+        """Stored days of links from the first touched day on that names an account for an id which had none."""
+        first = min(days_with_new_links(self.root, self.days), default=date.max)
+        return {day for day in materialized_days(self.root, LINKS) if day >= first}
 
     @cached_property
     def reaching(self) -> set[date]:
@@ -78,6 +90,11 @@ def touched_days(root: str, bronze: BronzeDays, start_date: date) -> Days:
 def unsent_ids(touched: Touched) -> Days:
     """The touched days."""
     return touched.days
+
+
+def identity_links(touched: Touched) -> Days:
+    """The days whose events may change, and all later ones once an id is linked that was not."""
+    return events(touched) | touched.relinked
 
 
 def events(touched: Touched) -> Days:
@@ -144,6 +161,7 @@ def daily_kpis(touched: Touched) -> Days:
 
 AFFECTED: dict[str, Callable[[Touched], Days]] = {
     "silver.unsent_ids": unsent_ids,
+    "silver.identity_links": identity_links,
     "silver.events": events,
     "silver.transactions": transactions,
     "silver.purchases": purchases,
@@ -184,7 +202,11 @@ def pending(root: str, bronze: BronzeDays, start_date: date) -> Window | None:
     stored = {name: materialized_days(root, name) for name in AFFECTED}
     behind = {day for entries in stored.values() for day, entry in entries.items() if not _is_current(entry, bronze)}
     behind |= days_with_other_rates(root)
-    behind |= touched | set(stale_snapshots(stored[SNAPSHOTS], recorded_history(stored[PLAYER_DAYS])))
+    behind |= (
+        touched
+        | set(stale_links(stored[LINKS]))
+        | set(stale_snapshots(stored[SNAPSHOTS], recorded_history(stored[PLAYER_DAYS])))
+    )
     known = [day for day in (*touched, *(day for entries in stored.values() for day in entries)) if day >= start_date]
     if not known:
         return None

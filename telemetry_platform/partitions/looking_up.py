@@ -128,6 +128,35 @@ def activity_outside_sessions(root: str, window: Window, first: date) -> dict[st
     return dict(_rows(statement, [window.start - reach], sessions=sessions, events=events))
 
 
+def days_with_new_links(root: str, touched: Collection[date]) -> set[date]:
+    """Touched days with an `identify` that names an account for an id, where no stored link says so already."""
+    if not touched:
+        return set()
+    stored = _stored(root, "silver.identity_links", Window.of_days(date.min, max(touched)))
+    bronze = _bronze(root, touched)
+    if stored is None or bronze is None:
+        return set()
+    return _days(
+        """
+        WITH named AS (
+            SELECT game_id, event_date, json_extract_string(properties, '$.account_id') AS account_id,
+                unnest([account_id, player_id, device_id]) AS device_or_guest_id
+            FROM bronze
+            WHERE event_name = 'identify' AND event_date IN (SELECT unnest(?)) AND json_valid(properties)
+        )
+        SELECT DISTINCT event_date FROM named
+        WHERE account_id IS NOT NULL AND device_or_guest_id IS NOT NULL AND NOT EXISTS (
+            FROM stored WHERE stored.game_id = named.game_id AND stored.device_or_guest_id = named.device_or_guest_id
+                AND (valid_from_date < event_date
+                    OR (valid_from_date = event_date AND stored.account_id = named.account_id))
+        )
+        """,
+        [sorted(touched)],
+        stored=stored,
+        bronze=bronze,
+    )
+
+
 def _sharing(root: str, name: str, touched: Collection[date], statement: str) -> set[date]:
     if not touched:
         return set()

@@ -24,6 +24,7 @@ from telemetry_platform.partitions.carried import (
     stale_snapshots,
 )
 from telemetry_platform.partitions.layers import Layers, contiguous
+from telemetry_platform.partitions.linked import LINKS, link_fingerprints
 from telemetry_platform.quality.audit import Audit
 
 # Those whose rows depend on days beyond the next ones.
@@ -147,6 +148,8 @@ def _entry(layers: Layers, day: date, run_id: str) -> Materialized:
 
 
 def _fingerprints(layers: Layers, name: str, window: Window, past: History | None) -> dict[date, dict[str, int]]:
+    if name == LINKS:
+        return link_fingerprints(layers, window)
     if name == PLAYER_DAYS:
         return fingerprints_of(layers.lake.read(name, [window]), window)
     if name in MONEY_TABLES:

@@ -8,6 +8,7 @@ from pyspark.sql import functions as sf
 from telemetry_platform.lake.window import Window
 from telemetry_platform.partitions.carried import SNAPSHOTS, base_of, history, holds
 from telemetry_platform.partitions.layers import Layers, Recipe
+from telemetry_platform.partitions.linked import links_through
 from telemetry_platform.transforms.gold.daily_kpis import TRAILING_DAYS, to_daily_kpis
 from telemetry_platform.transforms.gold.player_snapshots import to_player_snapshots
 from telemetry_platform.transforms.silver.ad_impressions import to_ad_impressions
@@ -15,17 +16,36 @@ from telemetry_platform.transforms.silver.client_health import to_client_health
 from telemetry_platform.transforms.silver.economy_flows import to_economy_flows
 from telemetry_platform.transforms.silver.events import HORIZON_DAYS, in_days, to_kept_events, with_is_first
 from telemetry_platform.transforms.silver.experiment_exposures import to_experiment_exposures
+from telemetry_platform.transforms.silver.identity_links import IDENTIFY, to_identity_links
 from telemetry_platform.transforms.silver.level_attempts import of_players, to_level_attempts
 from telemetry_platform.transforms.silver.player_days import to_player_days
 from telemetry_platform.transforms.silver.purchases import TRANSACTION_DAYS, to_purchases
 from telemetry_platform.transforms.silver.sessions import LONGEST_SESSION_DAYS, never_paused, of_devices, to_sessions
 from telemetry_platform.transforms.silver.transactions import to_transactions
-from telemetry_platform.transforms.silver.unsent_ids import to_unsent_ids
+from telemetry_platform.transforms.silver.unsent_ids import is_unsent, to_unsent_ids
 
 
 def unsent_ids(layers: Layers, window: Window) -> DataFrame:
     """Deliveries of the days whose sending time is not known."""
     return to_unsent_ids(layers.bronze_rows(window))
+
+
+def identity_links(layers: Layers, window: Window) -> DataFrame:
+    """Links of ids for which no account was named before the days.
+
+    Copies are looked for among `identify` events alone: it saves reading every event's id a second time, and an id
+    that another event had first is a client's fault that the rejects of silver.events show.
+    """
+    compared = window.widened(before=1, after=1)
+    sent = layers.bronze_rows(compared).where(sf.col("event_name") == IDENTIFY)
+    unsent = layers.around("silver.unsent_ids", compared, HORIZON_DAYS - 1)
+    if unsent is not None:
+        ids = sent.where(is_unsent()).select("game_id", sf.lower("event_id").alias("event_id"))
+        unsent = unsent.join(ids, ["game_id", "event_id"], "left_semi")
+    found = with_is_first(sent, unsent).where(in_days(window.start, window.end) & sf.col("is_first"))
+    return to_identity_links(
+        to_kept_events(found, layers.games), links_through(layers, window.start - timedelta(days=1))
+    )
 
 
 def deliveries(layers: Layers, window: Window) -> DataFrame:
@@ -157,6 +177,7 @@ def snapshots_of(layers: Layers, window: Window) -> DataFrame:
 
 RECIPES: dict[str, Recipe] = {
     "silver.unsent_ids": unsent_ids,
+    "silver.identity_links": identity_links,
     "silver.events": events,
     "silver.transactions": transactions,
     "silver.purchases": purchases,

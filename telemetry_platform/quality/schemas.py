@@ -31,6 +31,13 @@ class SilverUnsentIds(pa.DataFrameModel):
     received_ts: t.TimestampType() = pa.Field(nullable=False)  # type: ignore[valid-type]
 
 
+class SilverIdentityLinks(pa.DataFrameModel):
+    """Rules of `silver.identity_links`."""
+
+    device_or_guest_id: t.StringType() = pa.Field(nullable=False)  # type: ignore[valid-type]
+    account_id: t.StringType() = pa.Field(nullable=False)  # type: ignore[valid-type]
+
+
 class SilverTransactions(pa.DataFrameModel):
     """Rules of `silver.transactions`."""
 
@@ -173,6 +180,7 @@ class GoldDailyKpis(pa.DataFrameModel):
 
 MODELS: dict[str, type[pa.DataFrameModel]] = {
     "silver.unsent_ids": SilverUnsentIds,
+    "silver.identity_links": SilverIdentityLinks,
     "silver.events": SilverEvents,
     "silver.transactions": SilverTransactions,
     "silver.purchases": SilverPurchases,

@@ -60,6 +60,7 @@ class Month:
         for _ in range(self.days):
             self.resend()
         self.imported()
+        self.identified()
         return self
 
     def at(self, day: int, minutes: float) -> datetime:
@@ -78,7 +79,9 @@ class Month:
         self.rows.append(row | {"kafka_offset": self.number} | values)
         return self.rows[-1]
 
-    def session(self, player: str, start: datetime, *, minutes: int = 20, every: int = 10, **values: Any) -> None:
+    def session(
+        self, player: str | None, start: datetime, *, minutes: int = 20, every: int = 10, **values: Any
+    ) -> None:
         """Let a player play."""
         platform = self.random.choice(["ios", "android", None])
         for minute in range(0, minutes + 1, every):
@@ -143,6 +146,28 @@ class Month:
             ]
             for _ in range(parts)
         ]
+
+    def identified(self) -> None:
+        """Let players sign in: a guest plays and goes on as an account, another account follows on the same device."""
+        for number in range(4):
+            guest, account, phone = f"guest{number}", f"account{number}", f"phone{number}"
+            signed_in = self.random.randrange(self.days)
+            for day in range(self.days):
+                player = self.random.choice([guest, None]) if day <= signed_in else account
+                self.session(player, self.at(day, 8 * 60), device_id=phone)
+            # Which of the two is the first is known once both have arrived.
+            for name, day in ((account, signed_in), (f"account{(number + 1) % 4}", self.random.randrange(self.days))):
+                moment = self.at(day, self.random.randrange(24 * 60))
+                received = moment + timedelta(days=self.random.choice([0, 0, 1, self.days // 2]), seconds=1)
+                self.identify(name, moment, received, player_id=guest, device_id=phone)
+        moment, now = self.at(-2, 600), self.at(self.days // 2, 1)
+        self.identify("account3", moment, now, player_id="guest0", device_id="phone1", source="import")
+
+    def identify(self, account: str, moment: datetime, received: datetime, **values: Any) -> None:
+        """Name the account of a player and a device."""
+        end = self.at(self.days, 0) - timedelta(seconds=1)
+        properties = json.dumps({"account_id": account})
+        self.event("identify", moment, received_ts=min(received, end), properties=properties, **values)
 
     def arrivals(self, count: int) -> Iterator[Rows]:
         """Yield the rows in the order of their arrival, in so many parts."""

@@ -8,6 +8,7 @@ from telemetry_platform.contracts.tables.economy_flows import ECONOMY_FLOWS
 from telemetry_platform.contracts.tables.events import EVENTS
 from telemetry_platform.contracts.tables.exchange_rates import EXCHANGE_RATES
 from telemetry_platform.contracts.tables.experiment_exposures import EXPERIMENT_EXPOSURES
+from telemetry_platform.contracts.tables.identity_links import IDENTITY_LINKS
 from telemetry_platform.contracts.tables.level_attempts import LEVEL_ATTEMPTS
 from telemetry_platform.contracts.tables.materialized_days import MATERIALIZED_DAYS
 from telemetry_platform.contracts.tables.player_days import PLAYER_DAYS
@@ -24,6 +25,7 @@ TABLES: dict[str, Table] = {
         BRONZE_EVENTS,
         EXCHANGE_RATES,
         UNSENT_IDS,
+        IDENTITY_LINKS,
         EVENTS,
         TRANSACTIONS,
         PURCHASES,

@@ -26,7 +26,8 @@ MATERIALIZED_DAYS = Table(
             column(
                 "fingerprints",
                 MapType(StringType(), LongType()),
-                "Per game: of the day's player days, or, of a snapshot, of all player days so far.",
+                "Per game: of the day's player days or identity links, or, of a snapshot, of all player days so far. "
+                "Of identity links also those of all earlier days, under an empty key.",
             ),
             column("is_stale", BooleanType(), "Days further away have gained rows that change it: to be restated."),
             column("games_fingerprint", StringType(), "Fingerprint of the registry of games that the run read."),
