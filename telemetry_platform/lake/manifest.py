@@ -8,7 +8,6 @@ anew behind the manifest's back is noticed by its version, its log and its id.
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
-from itertools import groupby
 from typing import Literal
 
 import pyarrow as pa
@@ -139,8 +138,7 @@ def begin(root: str, name: str, entries: Iterable[Materialized]) -> None:
     changed = _recorded(root, name).keys() - materialized_days(root, name).keys()
     if changed and (manifest := open_table(root, MATERIALIZED_DAYS.name)) is not None:
         with lease(root, MATERIALIZED_DAYS.name, owner=f"striking out days of {name}"):
-            listed = ", ".join(f"DATE '{day}'" for day in sorted(changed))
-            manifest.delete(f"table_name = '{name}' AND day IN ({listed})")
+            manifest.delete(f"table_name = '{name}' AND day IN ({_listed(changed)})")
     _write(root, name, [replace(entry, state="writing") for entry in entries])
 
 
@@ -165,14 +163,11 @@ def finish(root: str, name: str, entries: Iterable[Materialized], written: Writt
 
 def mark_stale(root: str, name: str, entries: Iterable[Materialized]) -> None:
     """Note that days have to be restated; what they hold can still be read."""
-    stale = sorted((replace(entry, is_stale=True) for entry in entries), key=lambda entry: entry.day)
-    # Days in a row have the same difference to their number.
-    for _, run in groupby(enumerate(stale), lambda numbered: numbered[1].day.toordinal() - numbered[0]):
-        _write(root, name, [entry for _, entry in run])
+    _write(root, name, [replace(entry, is_stale=True) for entry in entries])
 
 
 def _write(root: str, name: str, entries: list[Materialized]) -> None:
-    """Replace the rows of these days; days of a run are contiguous, so that one predicate names them."""
+    """Replace the rows of these days."""
     now = datetime.now(UTC)
     rows = [
         asdict(entry) | {"table_name": name, "changed_ts": now, "fingerprints": list(entry.fingerprints.items())}
@@ -181,12 +176,18 @@ def _write(root: str, name: str, entries: list[Materialized]) -> None:
     window = Window.of_days(min(entry.day for entry in entries), max(entry.day for entry in entries))
     address = table_path(root, MATERIALIZED_DAYS.name).replace("s3a://", "s3://")
     data = pa.Table.from_pylist(rows, schema=_SCHEMA)
-    predicate = f"table_name = '{name}' AND {_days(window)}"
+    # Days of a run are contiguous, however many; those that it marks need not be.
+    days = _days(window) if len(window) == len(entries) else f"day IN ({_listed(entry.day for entry in entries)})"
+    predicate = f"table_name = '{name}' AND {days}"
     with lease(root, MATERIALIZED_DAYS.name, owner=f"recording {name} {window}") as held:
         if not exists(root, MATERIALIZED_DAYS.name):
             write_deltalake(address, data.slice(0, 0), partition_by=["table_name"], mode="ignore")
         held.check()
         write_deltalake(address, data, mode="overwrite", predicate=predicate)
+
+
+def _listed(days: Iterable[date]) -> str:
+    return ", ".join(f"DATE '{day}'" for day in sorted(days))
 
 
 def _days(window: Window) -> str:

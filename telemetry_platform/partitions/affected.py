@@ -14,8 +14,8 @@ from telemetry_platform.lake.bronze_days import BronzeDays
 from telemetry_platform.lake.exchange_rates import ExchangeRates, read_rates
 from telemetry_platform.lake.manifest import Materialized, materialized_days
 from telemetry_platform.lake.window import Window
-from telemetry_platform.partitions.carried import PLAYER_DAYS, SNAPSHOTS, recorded_history, stale_snapshots
-from telemetry_platform.partitions.linked import LINKS, stale_links
+from telemetry_platform.partitions.carried import PLAYER_DAYS, SNAPSHOTS, recorded_history, stale_days
+from telemetry_platform.partitions.linked import LINKS, recorded_links, stale_links
 from telemetry_platform.partitions.looking_up import (
     days_of,
     days_sharing_ids,
@@ -93,18 +93,18 @@ def unsent_ids(touched: Touched) -> Days:
 
 
 def identity_links(touched: Touched) -> Days:
-    """The days whose events may change, and all later ones once an id is linked that was not."""
-    return events(touched) | touched.relinked
+    """The days whose deliveries may change, and all later ones once an id is linked that was not."""
+    return _deliveries(touched) | touched.relinked
 
 
 def events(touched: Touched) -> Days:
-    """The touched days and their neighbours, and days with other copies of deliveries that have no `sent_ts`."""
-    return _widened(touched.days) | touched.sharing_ids
+    """The days whose deliveries or identity links may change."""
+    return identity_links(touched)
 
 
 def transactions(touched: Touched) -> Days:
-    """The days whose events may change."""
-    return events(touched)
+    """The days whose deliveries may change."""
+    return _deliveries(touched)
 
 
 def purchases(touched: Touched) -> Days:
@@ -118,6 +118,11 @@ def ad_impressions(touched: Touched) -> Days:
 
 
 def sessions(touched: Touched) -> Days:
+    """Days whose identity links may change, and those whose sessions share a touched day."""
+    return sharing_sessions(touched) | touched.relinked
+
+
+def sharing_sessions(touched: Touched) -> Days:
     """The touched days, their neighbours, and the days of stored sessions that reach a touched day."""
     return _widened(touched.days) | touched.reaching
 
@@ -205,7 +210,8 @@ def pending(root: str, bronze: BronzeDays, start_date: date) -> Window | None:
     behind |= (
         touched
         | set(stale_links(stored[LINKS]))
-        | set(stale_snapshots(stored[SNAPSHOTS], recorded_history(stored[PLAYER_DAYS])))
+        | set(stale_days(stored["silver.events"], recorded_links(stored[LINKS])))
+        | set(stale_days(stored[SNAPSHOTS], recorded_history(stored[PLAYER_DAYS])))
     )
     known = [day for day in (*touched, *(day for entries in stored.values() for day in entries)) if day >= start_date]
     if not known:
@@ -231,6 +237,11 @@ def closing_window(day: date, start_date: date) -> Window:
     A session of the evening before is known to its end only now. What lies further back is `pending`.
     """
     return Window.of_days(max(min(_widened([day])), start_date), day)
+
+
+def _deliveries(touched: Touched) -> Days:
+    """The touched days and their neighbours, and days with other copies of deliveries that have no `sent_ts`."""
+    return _widened(touched.days) | touched.sharing_ids
 
 
 def _widened(days: Iterable[date]) -> Days:

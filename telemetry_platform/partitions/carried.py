@@ -98,16 +98,14 @@ def recorded_history(player_days: Mapping[date, Materialized]) -> History:
     return _history(_fingerprints(player_days), date.max)
 
 
-def stale_snapshots(snapshots: Mapping[date, Materialized], past: History) -> list[date]:
-    """Stored snapshots that were carried from a history which is not the present one; oldest first."""
-    return [day for day in sorted(snapshots) if not holds(snapshots, past, day)]
+def stale_days(entries: Mapping[date, Materialized], past: History) -> list[date]:
+    """Stored days that were made from a history which is not the present one; oldest first."""
+    return [day for day in sorted(entries) if not holds(entries, past, day)]
 
 
-def holds(
-    snapshots: Mapping[date, Materialized], past: History, day: date, games: Collection[str] | None = None
-) -> bool:
-    """Whether the stored snapshot of `day` was carried from the present history, of `games` or of all."""
-    entry = snapshots.get(day)
+def holds(entries: Mapping[date, Materialized], past: History, day: date, games: Collection[str] | None = None) -> bool:
+    """Whether the stored `day` was made from the present history, of `games` or of all."""
+    entry = entries.get(day)
     if entry is None or entry.state != "done":
         return False
     recorded, now = entry.fingerprints, past.at(day)

@@ -26,11 +26,11 @@ LINKS = "silver.identity_links"
 BEFORE = ""
 
 
-def links_through(layers: Layers, last: date) -> DataFrame:
-    """Return every link that holds on `last` or before, from its day on."""
+def links_through(layers: Layers, last: date) -> DataFrame | None:
+    """Return every link that holds on `last` or before, from its day on; None when there is none."""
     complete_links(layers, last)
     days = [day for day, entry in layers.entries(LINKS).items() if day <= last and entry.rows]
-    return layers.lake.read(LINKS, [Window.of_days(min(days), max(days))] if days else [])
+    return layers.lake.read(LINKS, [Window.of_days(min(days), max(days))]) if days else None
 
 
 def complete_links(layers: Layers, last: date) -> None:

@@ -1,6 +1,6 @@
 """Materialize days of a table: compute, write, and record what was written from what."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
@@ -13,18 +13,26 @@ from telemetry_platform.lake.log import Contents
 from telemetry_platform.lake.manifest import Materialized, Written
 from telemetry_platform.lake.session import suited_to
 from telemetry_platform.lake.window import Window
-from telemetry_platform.partitions.affected import AFFECTED, MONEY_TABLES, RATES_FINGERPRINT, Touched, with_other_rates
+from telemetry_platform.partitions.affected import (
+    AFFECTED,
+    MONEY_TABLES,
+    RATES_FINGERPRINT,
+    Touched,
+    sharing_sessions,
+    with_other_rates,
+)
 from telemetry_platform.partitions.carried import (
     PLAYER_DAYS,
     SNAPSHOTS,
     History,
     fingerprints_of,
     history,
+    holds,
     recorded_history,
-    stale_snapshots,
+    stale_days,
 )
 from telemetry_platform.partitions.layers import Layers, contiguous
-from telemetry_platform.partitions.linked import LINKS, link_fingerprints
+from telemetry_platform.partitions.linked import LINKS, complete_links, link_fingerprints, recorded_links
 from telemetry_platform.quality.audit import Audit
 
 # Those whose rows depend on days beyond the next ones.
@@ -33,6 +41,7 @@ _MARKED = (
     *("silver.purchases", "silver.ad_impressions", "silver.player_days"),
 )
 _FROM_ALL_HISTORY = (SNAPSHOTS, "gold.daily_kpis")
+_FROM_BRONZE = ("silver.unsent_ids", LINKS, "silver.events")
 
 
 @dataclass(frozen=True)
@@ -77,7 +86,9 @@ def _materialize(layers: Layers, name: str, window: Window, rows: DataFrame | No
     if past is not None and past.held and not past.days.keys() - past.held:
         raise LakeError(f"{name} {window} needs days that were never materialized. {_what_to_do(past.missing)}")
     if name == "silver.events":
+        complete_links(layers, window.end - timedelta(days=1))
         _mark_what_depends_on(layers, window)
+        _mark_what_follows_from_links(layers, window)
     if name in MONEY_TABLES:
         _mark_player_days(layers, name, window)
     found = layers.recipes[name](layers, window) if rows is None else rows
@@ -91,7 +102,7 @@ def _materialize(layers: Layers, name: str, window: Window, rows: DataFrame | No
         layers.written(name, manifest.finish(root, name, entries, written))
     if past is None:
         return Published(contents, audit)
-    stale = stale_snapshots(layers.entries(SNAPSHOTS), recorded_history(layers.entries(PLAYER_DAYS)))
+    stale = stale_days(layers.entries(SNAPSHOTS), recorded_history(layers.entries(PLAYER_DAYS)))
     return Published(contents, audit, past.held, tuple(contiguous(past.missing)), tuple(contiguous(stale)))
 
 
@@ -100,30 +111,40 @@ def _mark_what_depends_on(layers: Layers, window: Window) -> None:
 
     Of the days next to them their counts tell, and of the snapshots and what is made from them their fingerprints.
     """
-    root, known = layers.lake.root, layers.entries("silver.events")
+    known = layers.entries("silver.events")
     grown = frozenset(
         day for day in window if day not in known or known[day].bronze_rows != layers.bronze.rows.get(day, 0)
     )
-    touched = Touched(root, grown & layers.bronze.rows.keys(), layers.games)
+    touched = Touched(layers.lake.root, grown & layers.bronze.rows.keys(), layers.games)
     near = window.widened(before=1, after=1)
     for name in _MARKED:
-        entries = layers.entries(name)
-        elsewhere = {day for day, entry in entries.items() if day not in near and not entry.is_stale}
+        elsewhere = {day for day in layers.entries(name) if day not in near}
         if touched.days and elsewhere:
-            _mark_stale(layers, name, AFFECTED[name](touched) & elsewhere)
+            _mark(layers, name, AFFECTED[name](touched) & elsewhere)
 
 
 def _mark_player_days(layers: Layers, name: str, window: Window) -> None:
     """Note which player days hold money at exchange rates that this table of it is about to give up."""
-    changed = with_other_rates(layers.entries(name), layers.exchange_rates).intersection(window)
-    entries = layers.entries(PLAYER_DAYS)
-    _mark_stale(layers, PLAYER_DAYS, {day for day in changed if day in entries and not entries[day].is_stale})
+    _mark(layers, PLAYER_DAYS, with_other_rates(layers.entries(name), layers.exchange_rates).intersection(window))
 
 
-def _mark_stale(layers: Layers, name: str, days: Collection[date]) -> None:
-    entries = [layers.entries(name)[day] for day in days]
-    manifest.mark_stale(layers.lake.root, name, entries)
-    layers.written(name, [replace(entry, is_stale=True) for entry in entries])
+def _mark_what_follows_from_links(layers: Layers, window: Window) -> None:
+    """Note which stored days change with the window's days whose identity links are not those they were made from."""
+    known, past = layers.entries("silver.events"), recorded_links(layers.entries(LINKS))
+    relinked = frozenset(day for day in window if day in known and not holds(known, past, day))
+    touched = Touched(layers.lake.root, relinked, layers.games)
+    changed = sharing_sessions(touched) | touched.covered
+    for name in AFFECTED:
+        if changed and name.startswith("silver.") and name not in _FROM_BRONZE:
+            _mark(layers, name, changed)
+
+
+def _mark(layers: Layers, name: str, days: Iterable[date]) -> None:
+    entries = layers.entries(name)
+    stale = [entries[day] for day in sorted(days) if day in entries and not entries[day].is_stale]
+    if stale:
+        manifest.mark_stale(layers.lake.root, name, stale)
+        layers.written(name, [replace(entry, is_stale=True) for entry in stale])
 
 
 def _what_to_do(missing: Iterable[date]) -> str:
@@ -150,6 +171,9 @@ def _entry(layers: Layers, day: date, run_id: str) -> Materialized:
 def _fingerprints(layers: Layers, name: str, window: Window, past: History | None) -> dict[date, dict[str, int]]:
     if name == LINKS:
         return link_fingerprints(layers, window)
+    if name == "silver.events":
+        links = recorded_links(layers.entries(LINKS))
+        return {day: links.at(day) for day in window}
     if name == PLAYER_DAYS:
         return fingerprints_of(layers.lake.read(name, [window]), window)
     if name in MONEY_TABLES:

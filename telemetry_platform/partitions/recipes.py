@@ -57,7 +57,13 @@ def deliveries(layers: Layers, window: Window) -> DataFrame:
 
 def events(layers: Layers, window: Window) -> DataFrame:
     """Accepted events of the days, once each."""
-    return to_kept_events(deliveries(layers, window).where("is_first"), layers.games)
+    return kept_events(layers, window, deliveries(layers, window))
+
+
+def kept_events(layers: Layers, window: Window, found: DataFrame) -> DataFrame:
+    """Events of the days, of their `deliveries`."""
+    links = links_through(layers, window.end - timedelta(days=1))
+    return to_kept_events(found.where("is_first"), layers.games, links)
 
 
 def transactions(layers: Layers, window: Window) -> DataFrame:

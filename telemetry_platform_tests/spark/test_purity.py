@@ -155,3 +155,34 @@ def test_rates_that_are_loaded_later_restate_the_days_on_which_they_hold(lake: R
     assert (days_with_other_rates(root), materialized_days(root, tables[2])[DAY].is_stale) == (set(), True)
     lake.run(day, tables[2:])
     assert (revenue_of(lake), materialized_days(root, tables[2])[DAY].is_stale) == ([(DAY, "5.489000", 1)], False)
+
+
+def test_a_link_that_is_imported_later_renames_the_events_after_it_and_ends_the_link_it_comes_before(
+    lake: RunnableLake,
+):
+    days = [DAY + timedelta(days=number) for number in range(5)]
+    imported = {"source": "import", "received_ts": at("13:00", days[4]), "received_date": days[4]}
+    lake.receive([sent(at("12:00", day), player_id="guest") for day in days])
+    identify = {"event_name": "identify", "player_id": "guest", "properties": '{"account_id": "b"}'}
+    lake.receive([sent(at("12:30", days[3]), **identify)])
+    lake.run(Window.of_days(days[0], days[4]))
+    assert players(lake) == {day: {"guest"} for day in days[:3]} | {day: {"b"} for day in days[3:]}
+    imported |= identify | {"properties": '{"account_id": "a"}'}
+    lake.receive([sent(at("12:30", days[1]), **imported)])
+    lake.run(one_day(days[1]))
+    assert players(lake)[days[1]] == {"a"}
+    assert lake.pending() == Window.of_days(days[0], days[4])
+    lake.run(Window.of_days(days[0], days[4]))
+    assert players(lake) == {days[0]: {"guest"}} | {day: {"a"} for day in days[1:]}
+    assert lake.pending() is None
+    lake.receive([sent(at("12:40", days[1]), **imported)])
+    lake.run(Window.of_days(days[0], days[2]))
+    assert lake.pending() is None, "what links nothing new changes no later day"
+
+
+def players(lake: RunnableLake) -> dict[date, set[str]]:
+    """Effective players of each day's sessions."""
+    found: dict[date, set[str]] = {}
+    for row in lake.spark.read.format("delta").load(f"{lake.root}/silver/sessions").collect():
+        found.setdefault(row.session_date, set()).add(row.player_id)
+    return found

@@ -19,8 +19,16 @@ EVENTS = Table(
             column("created_ts", TimestampType(), "When it happened, on the clock of the client (UTC)."),
             column("sent_ts", TimestampType(), "When the client sent it, on its own clock (UTC); NULL when not given."),
             column("received_ts", TimestampType(), "When the server received the first copy (UTC)."),
-            column("player_id", StringType(), "Effective player: the sent player_id, else the device_id."),
-            column("sent_player_id", StringType(), "player_id as sent; NULL when the client gave none."),
+            column(
+                "player_id",
+                StringType(),
+                "Effective player: the account that the sent id belongs to on the day, else that id.",
+            ),
+            column(
+                "sent_player_id",
+                StringType(),
+                "player_id as sent; NULL when the client gave none: its id is the device_id.",
+            ),
             column("device_id", StringType(), "Device as sent; NULL when the client gave none."),
             column("session_id", StringType(), "Session id of the client: kept, not trusted."),
             column("platform", StringType(), "Platform as sent: ios, android, server and so on."),

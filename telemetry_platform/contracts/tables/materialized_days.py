@@ -26,8 +26,8 @@ MATERIALIZED_DAYS = Table(
             column(
                 "fingerprints",
                 MapType(StringType(), LongType()),
-                "Per game: of the day's player days or identity links, or, of a snapshot, of all player days so far. "
-                "Of identity links also those of all earlier days, under an empty key.",
+                "Per game: of the day's player days or identity links; of a snapshot, of all player days so far; of "
+                "events, of all identity links so far. Identity links have that of earlier days under an empty key.",
             ),
             column("is_stale", BooleanType(), "Days further away have gained rows that change it: to be restated."),
             column("games_fingerprint", StringType(), "Fingerprint of the registry of games that the run read."),

@@ -13,9 +13,8 @@ from telemetry_platform.games.registry import Registry
 from telemetry_platform.lake.window import Window
 from telemetry_platform.partitions.layers import Layers
 from telemetry_platform.partitions.publishing import Published
-from telemetry_platform.partitions.recipes import deliveries
+from telemetry_platform.partitions.recipes import deliveries, kept_events
 from telemetry_platform.quality.audit import GameFault
-from telemetry_platform.transforms.silver.events import to_kept_events
 
 TABLE = TABLES["silver.events"]
 GAMES_CHECK = "games_can_be_read"
@@ -24,7 +23,11 @@ ACCOUNT_CHECK = "every_bronze_row_is_accounted_for"
 
 @table_asset(
     TABLE.name,
-    deps=[dg.AssetDep(["bronze", "events"]), dg.AssetDep(["silver", "unsent_ids"])],
+    deps=[
+        dg.AssetDep(["bronze", "events"]),
+        dg.AssetDep(["silver", "unsent_ids"]),
+        dg.AssetDep(["silver", "identity_links"]),
+    ],
     more_checks=[
         *event_warning_specs(),
         dg.AssetCheckSpec(
@@ -46,13 +49,12 @@ def silver_events(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.M
     found = deliveries(layers, window).observe(
         counts, sf.count("*").alias("rows"), sf.count_if(~sf.col("is_first")).alias("copies"), late_deliveries()
     )
-    events = to_kept_events(found.where("is_first"), layers.games)
 
     def results(published: Published) -> list[dg.AssetCheckResult]:
         warnings = event_warnings(layers, window, late=counts.get["late"], rows=counts.get["rows"])
         return [games_result(layers.registry), account_result(layers, window, published, counts), *warnings]
 
-    return publish(context, layers, TABLE.name, rows=events, results=results)
+    return publish(context, layers, TABLE.name, rows=kept_events(layers, window, found), results=results)
 
 
 def games_result(registry: Registry) -> dg.AssetCheckResult:

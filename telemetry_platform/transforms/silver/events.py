@@ -10,6 +10,7 @@ from pyspark.sql import functions as sf
 from telemetry_platform.contracts.tables.events import EVENTS
 from telemetry_platform.games.game import Game
 from telemetry_platform.transforms.registry import with_is_excluded
+from telemetry_platform.transforms.silver.identity_links import with_accounts
 from telemetry_platform.transforms.silver.unsent_ids import is_unsent
 
 # What makes two copies the same event: everything the client said but when it sent it.
@@ -35,15 +36,21 @@ HORIZON_DAYS = 30
 
 
 def to_events(
-    bronze: DataFrame, *, start: date, end: date, games: Mapping[str, Game], unsent: DataFrame | None = None
+    bronze: DataFrame,
+    *,
+    start: date,
+    end: date,
+    games: Mapping[str, Game],
+    unsent: DataFrame | None = None,
+    links: DataFrame | None = None,
 ) -> DataFrame:
     """Return events of the days [start, end), once each.
 
     `bronze` holds the good rows of [start - 1, end + 1), `unsent` the rows of silver.unsent_ids further away, up to
-    the horizon on both sides; None when there is none.
+    the horizon on both sides, `links` the identity links of the days before `end`; None when there is none.
     """
     deliveries = with_is_first(bronze, unsent).where(in_days(start, end) & sf.col("is_first"))
-    return to_kept_events(deliveries, games)
+    return to_kept_events(deliveries, games, links)
 
 
 def with_is_first(bronze: DataFrame, unsent: DataFrame | None = None) -> DataFrame:
@@ -70,8 +77,12 @@ def in_days(start: date, end: date) -> Column:
     return (sf.col("event_date") >= sf.lit(start)) & (sf.col("event_date") < sf.lit(end))
 
 
-def to_kept_events(deliveries: DataFrame, games: Mapping[str, Game]) -> DataFrame:
-    """Return the kept deliveries as events: with the effective player, and whether they enter metrics."""
+def to_kept_events(deliveries: DataFrame, games: Mapping[str, Game], links: DataFrame | None = None) -> DataFrame:
+    """Return the kept deliveries as events: with the effective player, and whether they enter metrics.
+
+    `links` holds the identity links of all days up to the last of the deliveries; None when there is none. An event
+    is excluded for the id it was sent with or for the account that this belongs to.
+    """
     named = deliveries.withColumns(
         {
             "sent_player_id": sf.col("player_id"),
@@ -79,7 +90,12 @@ def to_kept_events(deliveries: DataFrame, games: Mapping[str, Game]) -> DataFram
             "clock_corrected": sf.coalesce("clock_corrected", sf.lit(False)),
         }
     )
-    return with_is_excluded(named, games).select(*EVENTS.schema.fieldNames())
+    found = with_is_excluded(named, games)
+    if links is not None:
+        is_sent_excluded = found.withColumnRenamed("is_excluded", "is_sent_excluded")
+        found = with_is_excluded(with_accounts(is_sent_excluded, links), games)
+        found = found.withColumn("is_excluded", sf.col("is_excluded") | sf.col("is_sent_excluded"))
+    return found.select(*EVENTS.schema.fieldNames())
 
 
 def classify_deliveries(bronze: DataFrame) -> DataFrame:

@@ -12,9 +12,20 @@ from telemetry_platform_tests.builders import DAY, GAME, at, bronze_event, rows_
 NEXT_DAY = DAY + timedelta(days=1)
 
 
-def silver(spark: SparkSession, rows: list[dict], games: dict[str, Game] | None = None, end: date = NEXT_DAY) -> list:
-    bronze = table(spark, "bronze.events", rows)
-    events = to_events(bronze, start=DAY, end=end, games=games or {})
+def silver(
+    spark: SparkSession,
+    rows: list[dict],
+    games: dict[str, Game] | None = None,
+    end: date = NEXT_DAY,
+    links: dict[str, str] | None = None,
+) -> list:
+    """Events of the rows, with accounts of ids that are linked from the next day on."""
+    linked = [
+        {"valid_from_date": NEXT_DAY, "game_id": GAME, "device_or_guest_id": id_, "account_id": account}
+        for id_, account in {**(links or {}), **{account: account for account in (links or {}).values()}}.items()
+    ]
+    found = table(spark, "silver.identity_links", linked) if links else None
+    events = to_events(table(spark, "bronze.events", rows), start=DAY, end=end, games=games or {}, links=found)
     return rows_of(conform(events, TABLES["silver.events"]), "event_ts", "event_id")
 
 
@@ -50,6 +61,35 @@ def test_range_is_half_open(spark: SparkSession) -> None:
 def test_device_is_the_player_when_none_was_sent(spark: SparkSession) -> None:
     (row,) = silver(spark, [bronze_event(player_id=None)])
     assert (row.player_id, row.sent_player_id) == ("d1", None)
+
+
+def test_the_account_of_the_sent_id_is_the_player_from_the_day_of_the_link_on(spark: SparkSession) -> None:
+    rows = [
+        bronze_event(ts=at("23:59"), event_id="a", player_id="guest"),
+        bronze_event(ts=at("00:00", NEXT_DAY), event_id="b", player_id="guest"),
+        bronze_event(ts=at("00:01", NEXT_DAY), event_id="c", player_id=None, device_id="phone"),
+        bronze_event(ts=at("00:02", NEXT_DAY), event_id="d", player_id="other", device_id="phone"),
+        bronze_event(ts=at("00:03", NEXT_DAY), event_id="e", player_id="account"),
+        bronze_event(ts=at("00:04", NEXT_DAY), event_id="f", player_id="guest", game_id="other"),
+    ]
+    found = silver(spark, rows, end=NEXT_DAY + timedelta(days=1), links={"guest": "account", "phone": "account"})
+    assert [(row.event_id, row.player_id, row.sent_player_id) for row in found] == [
+        ("a", "guest", "guest"),
+        ("b", "account", "guest"),
+        ("c", "account", None),
+        ("d", "other", "other"),
+        ("e", "account", "account"),
+        ("f", "guest", "guest"),
+    ]
+
+
+def test_the_test_list_holds_for_the_sent_id_and_for_its_account(spark: SparkSession) -> None:
+    testers = (Subject("guest", DAY), Subject("account2", DAY))
+    links = {"guest": "account", "guest2": "account2"}
+    rows = [bronze_event(ts=at("12:00", NEXT_DAY), event_id=id_, player_id=id_) for id_ in ("account", *links)]
+    games = {GAME: Game(game_id=GAME, name="Game", test_players=testers)}
+    found = silver(spark, rows, games, end=NEXT_DAY + timedelta(days=1), links=links)
+    assert {row.event_id: row.is_excluded for row in found} == {"account": False, "guest": True, "guest2": True}
 
 
 def test_traffic_that_is_not_production_is_flagged(spark: SparkSession) -> None:
