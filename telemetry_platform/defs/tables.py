@@ -97,7 +97,7 @@ def publish(
             "games_fingerprint": layers.registry.fingerprint,
             "rows": written.rows,
             "rows_by_game": dict(sorted(written.rows_by_game.items())),
-            "rows_set_aside": sum(fault.rows for fault in published.audit.set_aside),
+            "rows_set_aside": published.audit.rows_set_aside,
             "newest_day_with_rows": _newest(written.rows_by_day),
         },
         check_results=[*_results(published.audit, TABLES[table]), *results(published)],

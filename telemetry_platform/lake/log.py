@@ -146,7 +146,7 @@ def _snapshot_of(
 
 
 def _days_of(table: Table, window: Window | None) -> Days | None:
-    return Days.of(table.date_column, window) if window is not None else None
+    return Days.of(table.date_column, window, table.other_date_column) if window is not None else None
 
 
 def _counted(version: int, files: Iterable[AddedFile], table: Table) -> Contents:
@@ -154,7 +154,7 @@ def _counted(version: int, files: Iterable[AddedFile], table: Table) -> Contents
     for file in files:
         number = file.num_records or 0
         rows += number
-        if (day := _in_calendar(file.partition_values.get(table.date_column))) is not None:
+        if (day := _in_calendar(table.day_of(file.partition_values))) is not None:
             by_day[day] += number
         if (game := file.partition_values.get("game_id")) is not None:
             by_game[game] += number

@@ -20,6 +20,9 @@ from telemetry_platform.lake.lease import lease
 from telemetry_platform.lake.log import commits_since, exists, open_table, state_of, table_path
 from telemetry_platform.lake.window import Window
 
+# How a path writes NULL.
+_NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
+
 State = Literal["writing", "done"]
 
 _SCHEMA = pa.schema(
@@ -103,7 +106,7 @@ def _recorded(root: str, name: str) -> dict[date, Materialized]:
 
 def _days_changed_since(root: str, name: str, version: int) -> Collection[date] | None:
     """Days whose rows later commits changed; None when that cannot be told any more."""
-    column = TABLES[name].date_column
+    table = TABLES[name]
     days = set()
     try:
         for commit in commits_since(root, name, version):
@@ -111,8 +114,8 @@ def _days_changed_since(root: str, name: str, version: int) -> Collection[date] 
                 continue
             if commit.removed_paths:
                 # A path names its partition, but nothing obliges it to.
-                days |= {_day_of_path(path, column) for path in commit.removed_paths}
-            days |= {_day(file.partition_values.get(column)) for file in commit.added if file.is_data_change}
+                days |= {_day(table.day_of(_partition_of(path))) for path in commit.removed_paths}
+            days |= {_day(table.day_of(file.partition_values)) for file in commit.added if file.is_data_change}
     except LogTruncated:
         return None
     return None if None in days else {day for day in days if day is not None}
@@ -125,9 +128,9 @@ def _day(value: str | None) -> date | None:
         return None
 
 
-def _day_of_path(path: str, column: str) -> date | None:
+def _partition_of(path: str) -> dict[str, str | None]:
     parts = dict(part.split("=", 1) for part in path.split("/") if "=" in part)
-    return _day(parts.get(column))
+    return {name: None if value == _NO_VALUE else value for name, value in parts.items()}
 
 
 def begin(root: str, name: str, entries: Iterable[Materialized]) -> None:

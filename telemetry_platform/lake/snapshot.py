@@ -36,15 +36,16 @@ class Days:
     column: str
     start: date | None
     end: date | None
+    otherwise: str | None = None
 
     @classmethod
-    def of(cls, column: str, window: Window) -> "Days":
-        """The days of a window."""
-        return cls(column, window.start, window.end)
+    def of(cls, column: str, window: Window, otherwise: str | None = None) -> "Days":
+        """The days of a window; files without a value in `column` have their day in `otherwise`."""
+        return cls(column, window.start, window.end, otherwise)
 
     def hold(self, values: dict[str, str | None]) -> bool:
         """Whether a file of these partition values belongs to the days."""
-        day = values.get(self.column)
+        day = values.get(self.column) or (values.get(self.otherwise) if self.otherwise else None)
         if not day:
             return False
         is_far = self.end is None and day.startswith("+")
@@ -55,6 +56,9 @@ class Days:
     def mask(self, values: pa.Array) -> pa.Array:
         """Which of these maps of partition values belong to the days."""
         day = pc.call_function("map_lookup", [values], pc.MapLookupOptions(self.column, "first"))
+        if self.otherwise is not None:
+            other = pc.call_function("map_lookup", [values], pc.MapLookupOptions(self.otherwise, "first"))
+            day = pc.call_function("coalesce", [day, other])
         within = day.is_valid()
         if self.start is not None:
             from_start = pc.call_function("greater_equal", [day, self.start.isoformat()])

@@ -17,7 +17,7 @@ from telemetry_platform.lake.lease_store import Lease
 from telemetry_platform.lake.log import Contents, contents, exists, state_of, table_path
 from telemetry_platform.lake.parquet import read_parquet
 from telemetry_platform.lake.window import Window
-from telemetry_platform.quality.audit import Audit, AuditedRows
+from telemetry_platform.quality.audit import SHARES_KEY, Audit, AuditedRows
 
 # Statistics on these columns let readers skip bronze files; the rest would only make each commit larger.
 BRONZE_STATISTICS = "event_date,received_ts,kafka_partition,kafka_offset"
@@ -43,7 +43,7 @@ class Lake:
             return plain
         frame = self.spark.read.format("delta").load(path)
         if windows is not None:
-            frame = frame.where(" OR ".join(f"({window.predicate(table.date_column)})" for window in windows))
+            frame = frame.where(" OR ".join(f"({_within(window, table)})" for window in windows))
         return in_contract_order(frame, table)
 
     def read_bronze(self, window: Window, *, version: int) -> DataFrame:
@@ -53,14 +53,20 @@ class Lake:
         """
         received = f"received_date >= DATE'{window.start}'"
         on_time = f"arrival = 'on_time' AND received_date <= DATE'{window.end}'"
+        return self._bronze(version).where(
+            f"{window.predicate('event_date')} AND {received} AND (arrival IN ('late', 'imported') OR ({on_time}))"
+        )
+
+    def read_refused(self, window: Window, *, version: int) -> DataFrame:
+        """Read the bronze rows with an error that were received in `window`, as of `version`."""
+        return self._bronze(version).where(f"{window.predicate('received_date')} AND error_type IS NOT NULL")
+
+    def _bronze(self, version: int) -> DataFrame:
         return (
             self.spark.read.format("delta")
             .option("versionAsOf", version)
             .load(table_path(self.root, BRONZE_EVENTS.name))
             .transform(in_contract_order, BRONZE_EVENTS)
-            .where(
-                f"{window.predicate('event_date')} AND {received} AND (arrival IN ('late', 'imported') OR ({on_time}))"
-            )
         )
 
     def replace(
@@ -79,9 +85,10 @@ class Lake:
         self, held: Lease, table: Table, rows: DataFrame, window: Window, without_games: Collection[str]
     ) -> tuple[Contents, Audit]:
         self.ensure(table)
-        predicate = window.predicate(table.date_column)
+        predicate = _within(window, table)
         if without_games:
-            others = f"game_id NOT IN ({', '.join(_quoted(game) for game in sorted(without_games))})"
+            named = ", ".join(_quoted(game) for game in sorted(without_games))
+            others = f"(game_id IS NULL OR game_id NOT IN ({named}))"
             rows, predicate = rows.where(others), f"{predicate} AND {others}"
         audited = AuditedRows(conform(rows, table), table)
         held.check()
@@ -118,11 +125,17 @@ class Lake:
 def conform(rows: DataFrame, table: Table) -> DataFrame:
     """Select and cast the contract's columns, in its order; a missing one is an error.
 
-    A value that its column cannot hold becomes NULL, for the audit to find, and costs nobody else's rows.
+    A value that its column cannot hold becomes NULL, for the audit to find, and costs nobody else's rows. What the
+    rows say of their keys (AuditedRows) stays.
     """
     return rows.select(
-        *(sf.col(field.name).try_cast(field.dataType).alias(field.name) for field in table.schema.fields)
+        *(sf.col(field.name).try_cast(field.dataType).alias(field.name) for field in table.schema.fields),
+        *(name for name in rows.columns if name == SHARES_KEY),
     )
+
+
+def _within(window: Window, table: Table) -> str:
+    return window.predicate(table.date_column, table.other_date_column)
 
 
 def _quoted(text: str) -> str:

@@ -32,9 +32,10 @@ class Window:
         """Window with that many more days on either side."""
         return Window(self.start - timedelta(days=before), self.end + timedelta(days=after))
 
-    def predicate(self, column: str) -> str:
-        """SQL condition that `column` lies in the window."""
-        return f"{column} >= DATE'{self.start}' AND {column} < DATE'{self.end}'"
+    def predicate(self, column: str, otherwise: str | None = None) -> str:
+        """SQL condition that `column` lies in the window, or `otherwise` where `column` is NULL."""
+        within = f"{column} >= DATE'{self.start}' AND {column} < DATE'{self.end}'"
+        return within if otherwise is None else f"({within} OR {column} IS NULL AND {self.predicate(otherwise)})"
 
     def __iter__(self) -> Iterator[date]:
         return (self.start + timedelta(days=n) for n in range((self.end - self.start).days))

@@ -102,6 +102,11 @@ def events(touched: Touched) -> Days:
     return identity_links(touched)
 
 
+def rejected_events(touched: Touched) -> Days:
+    """The days whose events may change: a row that is no longer one is a reject, or a copy."""
+    return events(touched)
+
+
 def transactions(touched: Touched) -> Days:
     """The days whose deliveries may change."""
     return _deliveries(touched)
@@ -168,6 +173,7 @@ AFFECTED: dict[str, Callable[[Touched], Days]] = {
     "silver.unsent_ids": unsent_ids,
     "silver.identity_links": identity_links,
     "silver.events": events,
+    "silver.rejected_events": rejected_events,
     "silver.transactions": transactions,
     "silver.purchases": purchases,
     "silver.ad_impressions": ad_impressions,

@@ -58,6 +58,10 @@ class Layers:
         """Rows of reference.exchange_rates that can hold on these days."""
         return self.lake.spark.createDataFrame(self.exchange_rates.of(window))
 
+    def refused_rows(self, window: Window) -> DataFrame:
+        """Bronze rows with an error that were received on these days."""
+        return self.lake.read_refused(window, version=self.bronze.version)
+
     def entries(self, name: str) -> dict[date, Materialized]:
         """What the manifest says of the days of a table; read once a run."""
         if name not in self._entries:

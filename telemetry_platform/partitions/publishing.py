@@ -37,7 +37,7 @@ from telemetry_platform.quality.audit import Audit
 
 # Those whose rows depend on days beyond the next ones.
 _MARKED = (
-    *("silver.events", "silver.sessions", "silver.level_attempts"),
+    *("silver.events", "silver.rejected_events", "silver.sessions", "silver.level_attempts"),
     *("silver.purchases", "silver.ad_impressions", "silver.player_days"),
 )
 _FROM_ALL_HISTORY = (SNAPSHOTS, "gold.daily_kpis")

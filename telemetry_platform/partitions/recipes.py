@@ -5,24 +5,36 @@ from datetime import timedelta
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as sf
 
+from telemetry_platform.contracts.tables.events import EVENTS
 from telemetry_platform.lake.window import Window
 from telemetry_platform.partitions.carried import SNAPSHOTS, base_of, history, holds
 from telemetry_platform.partitions.layers import Layers, Recipe
 from telemetry_platform.partitions.linked import links_through
+from telemetry_platform.quality.audit import FAULTS, with_faults
 from telemetry_platform.transforms.gold.daily_kpis import TRAILING_DAYS, to_daily_kpis
 from telemetry_platform.transforms.gold.player_snapshots import to_player_snapshots
 from telemetry_platform.transforms.silver.ad_impressions import to_ad_impressions
 from telemetry_platform.transforms.silver.client_health import to_client_health
 from telemetry_platform.transforms.silver.economy_flows import to_economy_flows
-from telemetry_platform.transforms.silver.events import HORIZON_DAYS, in_days, to_kept_events, with_is_first
+from telemetry_platform.transforms.silver.events import (
+    HORIZON_DAYS,
+    repeated_ids,
+    to_deliveries,
+    to_kept_events,
+    with_event_columns,
+)
 from telemetry_platform.transforms.silver.experiment_exposures import to_experiment_exposures
 from telemetry_platform.transforms.silver.identity_links import IDENTIFY, to_identity_links
 from telemetry_platform.transforms.silver.level_attempts import of_players, to_level_attempts
 from telemetry_platform.transforms.silver.player_days import to_player_days
 from telemetry_platform.transforms.silver.purchases import TRANSACTION_DAYS, to_purchases
+from telemetry_platform.transforms.silver.rejected_events import collisions, refused_by_silver, refused_on_arrival
 from telemetry_platform.transforms.silver.sessions import LONGEST_SESSION_DAYS, never_paused, of_devices, to_sessions
 from telemetry_platform.transforms.silver.transactions import to_transactions
 from telemetry_platform.transforms.silver.unsent_ids import is_unsent, to_unsent_ids
+
+# A million hashes of 8 bytes: what a task can hold of them without a thought.
+MOST_HANDED_OUT = 1_000_000
 
 
 def unsent_ids(layers: Layers, window: Window) -> DataFrame:
@@ -42,17 +54,32 @@ def identity_links(layers: Layers, window: Window) -> DataFrame:
     if unsent is not None:
         ids = sent.where(is_unsent()).select("game_id", sf.lower("event_id").alias("event_id"))
         unsent = unsent.join(ids, ["game_id", "event_id"], "left_semi")
-    found = with_is_first(sent, unsent).where(in_days(window.start, window.end) & sf.col("is_first"))
+    repeated = few_rows(repeated_ids(sent, unsent))
+    found = to_deliveries(sent, repeated, start=window.start, end=window.end, unsent=unsent)
     return to_identity_links(
         to_kept_events(found, layers.games), links_through(layers, window.start - timedelta(days=1))
     )
 
 
 def deliveries(layers: Layers, window: Window) -> DataFrame:
-    """Every good bronze row of the days, and whether it is the first delivery of its event."""
+    """Every good bronze row of the days, and what becomes of it."""
     compared = window.widened(before=1, after=1)
     unsent = layers.around("silver.unsent_ids", compared, HORIZON_DAYS - 1)
-    return with_is_first(layers.bronze_rows(compared), unsent).where(in_days(window.start, window.end))
+    bronze = layers.bronze_rows(compared)
+    repeated = few_rows(repeated_ids(bronze, unsent))
+    return to_deliveries(bronze, repeated, start=window.start, end=window.end, unsent=unsent)
+
+
+def few_rows(rows: DataFrame) -> DataFrame | None:
+    """Return rows that are few as they are now, to be handed to every task; None when there is none.
+
+    What is not few stays a query: that it is so cannot be known before it has run, and a join that waits for it would
+    have moved all rows of its other side by then.
+    """
+    found = rows.limit(MOST_HANDED_OUT + 1).toArrow()
+    if found.num_rows > MOST_HANDED_OUT:
+        return rows
+    return sf.broadcast(rows.sparkSession.createDataFrame(found)) if found.num_rows else None
 
 
 def events(layers: Layers, window: Window) -> DataFrame:
@@ -63,7 +90,21 @@ def events(layers: Layers, window: Window) -> DataFrame:
 def kept_events(layers: Layers, window: Window, found: DataFrame) -> DataFrame:
     """Events of the days, of their `deliveries`."""
     links = links_through(layers, window.end - timedelta(days=1))
-    return to_kept_events(found.where("is_first"), layers.games, links)
+    return to_kept_events(found, layers.games, links)
+
+
+def rejected_events(layers: Layers, window: Window) -> DataFrame:
+    """What was refused on arrival on the days, and what silver refuses of the events of the days."""
+    found = deliveries(layers, window)
+    links = links_through(layers, window.end - timedelta(days=1))
+    named = with_event_columns(found.withColumn("sent", sf.struct("*")), layers.games, links)
+    broken = with_faults(named, EVENTS).where(f"{FAULTS} IS NOT NULL").select("sent.*", FAULTS)
+    by_rule = {
+        "error_type": sf.split(FAULTS, ", ")[0],
+        "error_message": sf.concat(sf.lit("breaks rules of silver.events: "), FAULTS),
+    }
+    refused = collisions(found).unionByName(broken.withColumns(by_rule).drop(FAULTS))
+    return refused_by_silver(refused).unionByName(refused_on_arrival(layers.refused_rows(window)))
 
 
 def transactions(layers: Layers, window: Window) -> DataFrame:
@@ -185,6 +226,7 @@ RECIPES: dict[str, Recipe] = {
     "silver.unsent_ids": unsent_ids,
     "silver.identity_links": identity_links,
     "silver.events": events,
+    "silver.rejected_events": rejected_events,
     "silver.transactions": transactions,
     "silver.purchases": purchases,
     "silver.ad_impressions": ad_impressions,

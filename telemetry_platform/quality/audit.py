@@ -19,8 +19,9 @@ SHARES_KEY = "shares_key"
 KEY_IS_NULL = "key_is_null"
 KEY_FAULTS = (SHARES_KEY, KEY_IS_NULL)
 
-_FAULTS = "_faults"
+FAULTS = "_faults"
 _UNFIT = "_unfit"
+_BETWEEN = ", "
 
 
 @dataclass(frozen=True)
@@ -37,39 +38,46 @@ class GameFault:
 class Audit:
     """What a table's rows were found to be: how many came in, and what was wrong with which game's.
 
-    `set_aside` were not written; `unfit` were, with NULL for a sum that its column cannot hold.
+    `set_aside` were not written; `unfit` were, with NULL for a sum that its column cannot hold. A row can break more
+    than one rule: `rows_set_aside` counts it once.
     """
 
     rows: int
+    rows_set_aside: int = 0
     set_aside: tuple[GameFault, ...] = field(default=())
     unfit: tuple[GameFault, ...] = field(default=())
 
 
 class AuditedRows:
-    """The rows of one write. `accepted` has to be written before `audit` is asked for."""
+    """The rows of one write. `accepted` has to be written before `audit` is asked for.
+
+    Rows that have a column `shares_key` say themselves which of them share their key; else all are compared.
+    """
 
     def __init__(self, rows: DataFrame, table: Table) -> None:
         self._table = table
-        self._tagged = _tagged(rows, table)
+        self._tagged = with_faults(rows, table).withColumn(_UNFIT, _unfit(table))
         self._counts = Observation()
         observed = self._tagged.observe(
             self._counts,
             sf.count("*").alias("rows"),
-            sf.count_if(sf.size(_FAULTS) > 0).alias("faulty"),
-            sf.count_if(sf.size(_UNFIT) > 0).alias("unfit"),
+            sf.count_if(sf.col(FAULTS).isNotNull()).alias("faulty"),
+            sf.count_if(sf.col(_UNFIT).isNotNull()).alias("unfit"),
         )
-        self.accepted: DataFrame = observed.where(sf.size(_FAULTS) == 0).select(*table.schema.fieldNames())
+        self.accepted: DataFrame = observed.where(sf.col(FAULTS).isNull()).select(*table.schema.fieldNames())
 
     def audit(self) -> Audit:
         """Return what was found; looks at the rows again only where something was."""
         counts: Mapping[str, int] = self._counts.get
-        set_aside = self._by_game(_FAULTS) if counts["faulty"] else ()
-        unfit = self._by_game(_UNFIT, sf.size(_FAULTS) == 0) if counts["unfit"] else ()
-        return Audit(counts["rows"], set_aside, unfit)
+        set_aside = self._by_game(FAULTS) if counts["faulty"] else ()
+        unfit = self._by_game(_UNFIT, sf.col(FAULTS).isNull()) if counts["unfit"] else ()
+        return Audit(counts["rows"], counts["faulty"], set_aside, unfit)
 
     def _by_game(self, faults: str, condition: Column | None = None) -> tuple[GameFault, ...]:
         broken = self._tagged if condition is None else self._tagged.where(condition)
-        return faults_by_game(broken.withColumn("rule", sf.explode(faults)), rule="rule", keys=self._table.keys)
+        return faults_by_game(
+            broken.withColumn("rule", sf.explode(sf.split(faults, _BETWEEN))), rule="rule", keys=self._table.keys
+        )
 
 
 def faults_by_game(rows: DataFrame, *, rule: str, keys: Sequence[str]) -> tuple[GameFault, ...]:
@@ -85,20 +93,30 @@ def faults_by_game(rows: DataFrame, *, rule: str, keys: Sequence[str]) -> tuple[
     return tuple(GameFault(row.game, row.rule, row["rows"], tuple(row.samples)) for row in found.collect())
 
 
-def _tagged(rows: DataFrame, table: Table) -> DataFrame:
-    """Add the names of the rules each row breaks, and of its sums that do not fit."""
-    model = MODELS.get(table.name)
-    rules, sums = (compile_rules(model), unfit_sums(model)) if model else ({}, {})
+def with_faults(rows: DataFrame, table: Table) -> DataFrame:
+    """Add `_faults`: the names of the rules of the table that a row breaks, NULL for one that is written."""
     has_null = sf.lit(False)
     for key in table.keys:
         has_null = has_null | sf.col(key).isNull()
-    # Without an order: the rows often come sorted by their key, and need not be sorted again.
-    copies = sf.count("*").over(Over.partitionBy(*table.keys))
-    broken = {KEY_IS_NULL: has_null, SHARES_KEY: ~has_null & (copies > 1), **rules}
-    return rows.withColumns({_FAULTS: _names(broken), _UNFIT: _names(sums)})
+    if SHARES_KEY in rows.columns:
+        is_shared = sf.col(SHARES_KEY)
+    else:
+        # Without an order: the rows often come sorted by their key, and need not be sorted again.
+        is_shared = sf.count("*").over(Over.partitionBy(*table.keys)) > 1
+    model = MODELS.get(table.name)
+    rules = compile_rules(model) if model else {}
+    return rows.withColumn(FAULTS, _names({KEY_IS_NULL: has_null, SHARES_KEY: ~has_null & is_shared, **rules}))
+
+
+def _unfit(table: Table) -> Column:
+    model = MODELS.get(table.name)
+    return _names(unfit_sums(model) if model else {})
 
 
 def _names(conditions: Mapping[str, Column]) -> Column:
-    if not conditions:
-        return sf.array().cast("array<string>")
-    return sf.array_compact(sf.array(*(sf.when(broken, sf.lit(name)) for name, broken in conditions.items())))
+    """Names of the conditions that hold, as one text; NULL when none does.
+
+    Text, because Spark compiles it into the loop over the rows. It would leave that loop for an array.
+    """
+    names = (sf.when(broken, sf.lit(name)) for name, broken in conditions.items())
+    return sf.nullif(sf.concat_ws(_BETWEEN, *names), sf.lit(""))

@@ -38,6 +38,14 @@ class SilverIdentityLinks(pa.DataFrameModel):
     account_id: t.StringType() = pa.Field(nullable=False)  # type: ignore[valid-type]
 
 
+class SilverRejectedEvents(pa.DataFrameModel):
+    """Rules of `silver.rejected_events`."""
+
+    stage: t.StringType() = pa.Field(isin=["collector", "stream", "silver"], nullable=False)  # type: ignore[valid-type]
+    error_type: t.StringType() = pa.Field(nullable=False)  # type: ignore[valid-type]
+    received_ts: t.TimestampType() = pa.Field(nullable=False)  # type: ignore[valid-type]
+
+
 class SilverTransactions(pa.DataFrameModel):
     """Rules of `silver.transactions`."""
 
@@ -182,6 +190,7 @@ MODELS: dict[str, type[pa.DataFrameModel]] = {
     "silver.unsent_ids": SilverUnsentIds,
     "silver.identity_links": SilverIdentityLinks,
     "silver.events": SilverEvents,
+    "silver.rejected_events": SilverRejectedEvents,
     "silver.transactions": SilverTransactions,
     "silver.purchases": SilverPurchases,
     "silver.ad_impressions": SilverAdImpressions,

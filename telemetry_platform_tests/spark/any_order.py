@@ -116,6 +116,8 @@ class Month:
             again |= {"event_ts": later, "clock_corrected": True}
         else:
             again |= {"event_ts": row["event_ts"] + timedelta(minutes=self.random.choice([-1, 1, 20]))}
+        if self.random.random() < 0.3:
+            again |= {"properties": '{"says": "something else"}'}
         again["event_date"] = again["event_ts"].date()
         self.rows.append(again)
 

@@ -14,6 +14,7 @@ from telemetry_platform.contracts.tables.materialized_days import MATERIALIZED_D
 from telemetry_platform.contracts.tables.player_days import PLAYER_DAYS
 from telemetry_platform.contracts.tables.player_snapshots import PLAYER_SNAPSHOTS
 from telemetry_platform.contracts.tables.purchases import PURCHASES
+from telemetry_platform.contracts.tables.rejected_events import REJECTED_EVENTS
 from telemetry_platform.contracts.tables.sessions import SESSIONS
 from telemetry_platform.contracts.tables.table import Table
 from telemetry_platform.contracts.tables.transactions import TRANSACTIONS
@@ -27,6 +28,7 @@ TABLES: dict[str, Table] = {
         UNSENT_IDS,
         IDENTITY_LINKS,
         EVENTS,
+        REJECTED_EVENTS,
         TRANSACTIONS,
         PURCHASES,
         AD_IMPRESSIONS,

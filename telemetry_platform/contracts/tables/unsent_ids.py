@@ -20,6 +20,11 @@ UNSENT_IDS = Table(
             column("kafka_topic", StringType(), "Topic of this copy."),
             column("kafka_partition", IntegerType(), "Partition of this copy."),
             column("kafka_offset", LongType(), "Offset of this copy."),
+            column(
+                "content_sha256",
+                StringType(),
+                "Fingerprint of what the client said, in canonical JSON; NULL in rows from before there was one.",
+            ),
         ]
     ),
     keys=("kafka_topic", "kafka_partition", "kafka_offset"),

@@ -15,6 +15,7 @@ from telemetry_platform.partitions.layers import Layers
 from telemetry_platform.partitions.publishing import Published
 from telemetry_platform.partitions.recipes import deliveries, kept_events
 from telemetry_platform.quality.audit import GameFault
+from telemetry_platform.transforms.silver.events import EVENT, FATES, ID_COLLISION, NATURAL_COPY
 
 TABLE = TABLES["silver.events"]
 GAMES_CHECK = "games_can_be_read"
@@ -38,7 +39,7 @@ ACCOUNT_CHECK = "every_bronze_row_is_accounted_for"
         dg.AssetCheckSpec(
             ACCOUNT_CHECK,
             asset=key_of(TABLE),
-            description="Rows in bronze, counted from its log, are events, later copies and rows set aside together.",
+            description="Bronze rows, by its log, are events, natural copies, id collisions and rejects together.",
         ),
     ],
 )
@@ -47,7 +48,10 @@ def silver_events(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.M
     layers, window = lake.layers(), window_of(context)
     counts = Observation()
     found = deliveries(layers, window).observe(
-        counts, sf.count("*").alias("rows"), sf.count_if(~sf.col("is_first")).alias("copies"), late_deliveries()
+        counts,
+        sf.count("*").alias("rows"),
+        *(sf.count_if(sf.col("fate") == fate).alias(fate) for fate in FATES),
+        late_deliveries(),
     )
 
     def results(published: Published) -> list[dg.AssetCheckResult]:
@@ -70,17 +74,18 @@ def account_result(layers: Layers, window: Window, published: Published, counts:
     read is compared.
     """
     in_bronze = sum(layers.bronze.rows.get(day, 0) for day in window)
-    read, copies = counts.get["rows"], counts.get["copies"]
-    set_aside = sum(fault.rows for fault in published.audit.set_aside)
-    written = read - copies - set_aside if layers.registry.faults else published.contents.rows
-    difference = in_bronze - (written + copies + set_aside)
+    set_aside = published.audit.rows_set_aside
+    found = counts.get
+    written = found[EVENT] - set_aside if layers.registry.faults else published.contents.rows
+    difference = in_bronze - (written + found[NATURAL_COPY] + found[ID_COLLISION] + set_aside)
     faults = [GameFault(None, "not_accounted_for", abs(difference) or 1, (f"{window}: {difference}",))]
     return check_result(
         TABLE,
         ACCOUNT_CHECK,
-        faults if difference or read != in_bronze else [],
+        faults if difference or found["rows"] != in_bronze else [],
         bronze_rows=in_bronze,
-        later_copies=copies,
         events=written,
-        set_aside=set_aside,
+        natural_copies=found[NATURAL_COPY],
+        id_collisions=found[ID_COLLISION],
+        rejects=set_aside,
     )

@@ -1,15 +1,29 @@
+import random
+from collections.abc import Sequence
 from datetime import date, timedelta
 
+import pytest
 from pyspark.sql import SparkSession
 
 from telemetry_platform.contracts.tables import TABLES
 from telemetry_platform.games.game import Game
 from telemetry_platform.games.game import TestSubject as Subject
 from telemetry_platform.lake.tables import conform
-from telemetry_platform.transforms.silver.events import classify_deliveries, to_events
+from telemetry_platform.lake.window import Window
+from telemetry_platform.transforms.silver.events import (
+    EVENT,
+    ID_COLLISION,
+    NATURAL_COPY,
+    repeated_ids,
+    to_deliveries,
+    to_events,
+)
+from telemetry_platform.transforms.silver.unsent_ids import to_unsent_ids
 from telemetry_platform_tests.builders import DAY, GAME, at, bronze_event, rows_of, table
 
 NEXT_DAY = DAY + timedelta(days=1)
+ARRIVALS = ("on_time", "on_time", "late", "imported")
+Rows = list[dict] | None
 
 
 def silver(
@@ -127,11 +141,105 @@ def test_test_list_holds_from_its_day_on(spark: SparkSession) -> None:
     }
 
 
-def test_later_copy_with_other_content_is_a_collision(spark: SparkSession) -> None:
+def fates(spark: SparkSession, rows: list[dict], start: date = DAY, end: date = NEXT_DAY, unsent: Rows = None) -> dict:
+    """Fate of each row of the days, and the offset of the copy it was compared with, by its own offset."""
+    bronze = table(spark, "bronze.events", rows)
+    known = None if unsent is None else to_unsent_ids(table(spark, "bronze.events", unsent))
+    found = to_deliveries(bronze, repeated_ids(bronze, known), start=start, end=end, unsent=known)
+    return {row.kafka_offset: (row.fate, row.first_copy, row.shares_key) for row in found.collect()}
+
+
+def test_later_copy_with_other_content_is_a_collision_with_the_first(spark: SparkSession) -> None:
     rows = [
-        bronze_event(event_id="a", received_ts=at("12:01"), kafka_offset=1),
-        bronze_event(event_id="a", received_ts=at("12:02"), kafka_offset=2),
+        bronze_event(event_id="a", received_ts=at("12:01"), kafka_offset=1, level=6),
+        bronze_event(event_id="A", received_ts=at("12:02"), kafka_offset=2, properties='{"level":6.0}'),
         bronze_event(event_id="a", received_ts=at("12:03"), kafka_offset=3, level=7),
+        bronze_event(event_id="a", received_ts=at("12:04"), kafka_offset=4, level=7),
+        bronze_event(event_id="b", kafka_offset=5, level=7),
     ]
-    found = rows_of(classify_deliveries(table(spark, "bronze.events", rows)), "kafka_offset")
-    assert [row.delivery for row in found] == ["kept", "natural_copy", "id_collision"]
+    first = "telemetry.events.v1-0@1"
+    assert fates(spark, rows) == {
+        1: (EVENT, None, False),
+        2: (NATURAL_COPY, first, False),
+        3: (ID_COLLISION, first, False),
+        4: (ID_COLLISION, first, False),
+        5: (EVENT, None, False),
+    }
+
+
+def test_rows_without_sending_time_are_compared_with_what_is_known_of_copies_far_away(spark: SparkSession) -> None:
+    before = at("12:00", DAY - timedelta(days=20))
+    far = bronze_event(event_id="a", ts=before, kafka_offset=1, level=1)
+    rows = [
+        bronze_event(event_id="a", kafka_offset=2, level=1, created_ts=before),
+        bronze_event(event_id="A", kafka_offset=3, level=2, created_ts=before),
+        bronze_event(event_id="a", kafka_offset=4, level=1, created_ts=before, sent_ts=at("12:00")),
+    ]
+    first, nearby = "telemetry.events.v1-0@1", "telemetry.events.v1-0@2"
+    assert fates(spark, rows, unsent=[far]) == {
+        2: (NATURAL_COPY, first, False),
+        3: (ID_COLLISION, first, False),
+        4: (NATURAL_COPY, nearby, False),
+    }
+
+
+def test_two_rows_of_one_record_share_their_key(spark: SparkSession) -> None:
+    rows = [bronze_event(event_id="a", kafka_offset=1), bronze_event(event_id="b", kafka_offset=2)]
+    bronze = table(spark, "bronze.events", [*rows, rows[0]])
+    found = to_deliveries(bronze, repeated_ids(bronze), start=DAY, end=NEXT_DAY).orderBy("kafka_offset").collect()
+    assert [(row.kafka_offset, row.fate, row.shares_key) for row in found] == [
+        (1, EVENT, True),
+        (1, EVENT, True),
+        (2, EVENT, False),
+    ]
+
+
+def expected_fates(rows: Sequence[dict], day: date) -> dict[int, str]:
+    """Fate of each row of one day as metrics.md says it, one row at a time."""
+
+    def order(row: dict) -> tuple:
+        return row["received_ts"], row["kafka_topic"], row["kafka_partition"], row["kafka_offset"]
+
+    def is_unsent(row: dict) -> bool:
+        return row["sent_ts"] is None and row["arrival"] != "imported"
+
+    found = {}
+    for row in (row for row in rows if row["event_date"] == day):
+        copies = [
+            one
+            for one in rows
+            if one["event_id"].lower() == row["event_id"].lower()
+            and abs((one["event_date"] - day).days) <= (30 if is_unsent(row) and is_unsent(one) else 1)
+        ]
+        first = min(copies, key=order)
+        fate = EVENT if first is row else NATURAL_COPY if first["player_id"] == row["player_id"] else ID_COLLISION
+        found[row["kafka_offset"]] = fate
+    return found
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_every_row_has_the_fate_that_its_own_days_give_it_alone_and_in_a_range(spark: SparkSession, seed: int) -> None:
+    chance = random.Random(seed)
+    rows = []
+    for offset in range(300):
+        day = DAY + timedelta(days=chance.choice([0, 1, 2, 3, 4, 12, 32, 33]))
+        received = at("12:00", day) + timedelta(minutes=chance.randrange(60))
+        row = bronze_event(event_id=chance.choice("abcdefABCDEF") + str(chance.randrange(12)), ts=received)
+        row |= {"created_ts": at("12:00"), "player_id": chance.choice(["p1", "p1", "p2"]), "kafka_offset": offset}
+        rows.append(row | {"sent_ts": chance.choice([None, None, received]), "arrival": chance.choice(ARRIVALS)})
+    start, end = DAY + timedelta(days=1), DAY + timedelta(days=4)
+    expected = {day: expected_fates(rows, day) for day in Window(start, end)}
+
+    def found(window: Window) -> dict[int, str]:
+        near = window.widened(before=1, after=1)
+        within = [row for row in rows if row["event_date"] in set(near)]
+        away = [row for row in rows if row["event_date"] not in set(near)]
+        return {
+            offset: fate for offset, (fate, _, _) in fates(spark, within, window.start, window.end, unsent=away).items()
+        }
+
+    assert {day: found(Window.of_days(day, day)) for day in expected} == expected
+    assert found(Window(start, end)) == {
+        offset: fate for of_day in expected.values() for offset, fate in of_day.items()
+    }
+    assert {fate for of_day in expected.values() for fate in of_day.values()} == {EVENT, NATURAL_COPY, ID_COLLISION}
