@@ -7,10 +7,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as sf
 
 from telemetry_platform.contracts.amounts import COUNTED
-from telemetry_platform.contracts.columns import columns_of_events
 from telemetry_platform.contracts.tables.ad_impressions import AD_IMPRESSIONS
 from telemetry_platform.games.game import Game
 from telemetry_platform.transforms.money import with_amount, worth_of_micros
+from telemetry_platform.transforms.properties import with_properties
 
 _PROPERTIES = ("network", "placement", "ad_format", "revenue_micros", "currency")
 
@@ -22,11 +22,8 @@ def to_ad_impressions(
 
     `amount` is in the game's reporting currency, and NULL unless the status is `counted`.
     """
-    properties = columns_of_events(("ad_impression",), _PROPERTIES)
-    impressions = (
-        events.where((sf.col("event_name") == "ad_impression") & ~sf.col("is_excluded"))
-        .withColumn("p", sf.from_json("properties", properties))
-        .select("event_date", "game_id", "event_id", "event_ts", "player_id", "p.*")
+    impressions = with_properties(events, ("ad_impression",), _PROPERTIES).select(
+        "event_date", "game_id", "event_id", "event_ts", "player_id", "p.*"
     )
     rated = with_amount(
         impressions, rates, start=start, end=end, games=games, written="revenue_micros", worth=worth_of_micros

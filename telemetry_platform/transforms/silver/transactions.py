@@ -3,8 +3,8 @@
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as sf
 
-from telemetry_platform.contracts.columns import columns_of_events
 from telemetry_platform.contracts.tables.transactions import TRANSACTIONS
+from telemetry_platform.transforms.properties import with_properties
 
 PAYMENT_EVENTS = ("purchase", "refund")
 VERDICTS = ("valid", "invalid")
@@ -24,11 +24,8 @@ def to_transactions(events: DataFrame) -> DataFrame:
 
 def payments_of(events: DataFrame) -> DataFrame:
     """Return the purchases and refunds of `events` that are not excluded: their `kind`, ids and properties."""
-    properties = columns_of_events(PAYMENT_EVENTS, _PROPERTIES)
-    return (
-        events.where(sf.col("event_name").isin(*PAYMENT_EVENTS) & ~sf.col("is_excluded"))
-        .withColumn("p", sf.from_json("properties", properties))
-        .select("event_date", "game_id", "event_id", "event_ts", "player_id", sf.col("event_name").alias("kind"), "p.*")
+    return with_properties(events, PAYMENT_EVENTS, _PROPERTIES).select(
+        "event_date", "game_id", "event_id", "event_ts", "player_id", sf.col("event_name").alias("kind"), "p.*"
     )
 
 
