@@ -65,7 +65,7 @@ def test_each_stage_keeps_its_rejects_with_reason_and_what_was_sent(lake: Runnab
 
 
 def test_a_day_replaces_what_it_owns_and_a_range_equals_its_days(lake: RunnableLake):
-    late = {"received_ts": at("12:00", NEXT), "received_date": NEXT, "arrival": "late", "sent_ts": at("12:00")}
+    late = {"received_ts": at("12:00", NEXT), "arrival": "late", "sent_ts": at("12:00")}
     lake.receive(
         [
             bronze_event(event_id="a", kafka_offset=1),
