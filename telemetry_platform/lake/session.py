@@ -46,6 +46,10 @@ def spark_settings(settings: Settings, workload: Workload) -> dict[str, str]:
         "spark.sql.codegen.cache.maxEntries": "5000",
         # Off, a Column costs one call to the JVM instead of three. What is lost is the line in analysis errors.
         "spark.python.sql.dataFrameDebugging.enabled": "false",
+        # A query that turns out to be empty would lose what is observed in it (quality/audit.py), and 0 with it.
+        "spark.sql.adaptive.optimizer.excludedRules": (
+            "org.apache.spark.sql.execution.adaptive.AQEPropagateEmptyRelation"
+        ),
         "spark.databricks.delta.schema.autoMerge.enabled": "false",
         # Two threads of one process commit to one table (streaming/bronze_upkeep.py): on a local disk only this lock
         # keeps one commit from taking the other's place.

@@ -57,6 +57,9 @@ class Month:
         self.session("slow_bot", self.at(2, 60), minutes=3 * 24 * 60, every=200, game_id="slow")
         for number in range(self.days):
             self.purchase(f"t{number}", self.random.randrange(self.days), self.random.randrange(self.days))
+        # Of the first day there are no rates.
+        rateless = json.dumps({"transaction_id": "rateless", "price_minor": 499, "currency": "EUR"})
+        self.event("purchase", self.at(0, 600), player_id="p0", properties=rateless)
         for _ in range(self.days):
             self.resend()
         self.imported()
