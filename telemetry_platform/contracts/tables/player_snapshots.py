@@ -10,8 +10,8 @@ PLAYER_SNAPSHOTS = Table(
     description=(
         "State of every player seen so far at the end of a day; one row per player and day. On the day on which a "
         "guest's id is linked to an account, its row is merged into the account's: counts and money are added (a day "
-        "on which both played or paid counts for both), bitmaps joined, first and last values go by their days. Money "
-        "is in the game's reporting currency."
+        "on which both played or paid counts for both), bitmaps joined, first and last values go by their days. Money is in the game's "
+        "reporting currency."
     ),
     schema=StructType(
         [
