@@ -14,7 +14,8 @@ from telemetry_platform.lake.bronze_days import BronzeDays
 from telemetry_platform.lake.exchange_rates import ExchangeRates, read_rates
 from telemetry_platform.lake.manifest import Materialized, materialized_days
 from telemetry_platform.lake.window import Window
-from telemetry_platform.partitions.carried import PLAYER_DAYS, SNAPSHOTS, recorded_history, stale_days
+from telemetry_platform.partitions.carried import PLAYER_DAYS, SNAPSHOTS, recorded_history
+from telemetry_platform.partitions.fingerprints import stale_days
 from telemetry_platform.partitions.linked import LINKS, recorded_links, stale_links
 from telemetry_platform.partitions.looking_up import (
     days_of,
@@ -217,7 +218,7 @@ def pending(root: str, bronze: BronzeDays, start_date: date) -> Window | None:
         touched
         | set(stale_links(stored[LINKS]))
         | set(stale_days(stored["silver.events"], recorded_links(stored[LINKS])))
-        | set(stale_days(stored[SNAPSHOTS], recorded_history(stored[PLAYER_DAYS])))
+        | set(stale_days(stored[SNAPSHOTS], recorded_history(stored[PLAYER_DAYS], stored[LINKS])))
     )
     known = [day for day in (*touched, *(day for entries in stored.values() for day in entries)) if day >= start_date]
     if not known:

@@ -7,7 +7,6 @@ of them are repeated at every login, changes no fingerprint and so no later day.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import date, timedelta
 from functools import reduce
 from operator import xor
@@ -17,19 +16,16 @@ from pyspark.sql import functions as sf
 
 from telemetry_platform.lake.manifest import Materialized
 from telemetry_platform.lake.window import Window
-from telemetry_platform.partitions.carried import History, recorded_history
+from telemetry_platform.partitions.fingerprints import BEFORE, History, fingerprints_in, history_of
 from telemetry_platform.partitions.layers import Layers, contiguous
 
 LINKS = "silver.identity_links"
 
-# No game has this id.
-BEFORE = ""
 
-
-def links_through(layers: Layers, last: date) -> DataFrame | None:
-    """Return every link that holds on `last` or before, from its day on; None when there is none."""
+def links_through(layers: Layers, last: date, *, since: date = date.min) -> DataFrame | None:
+    """Return the links of all days from `since` to `last`; None when there is none."""
     complete_links(layers, last)
-    days = [day for day, entry in layers.entries(LINKS).items() if day <= last and entry.rows]
+    days = [day for day, entry in layers.entries(LINKS).items() if since <= day <= last and entry.rows]
     return layers.lake.read(LINKS, [Window.of_days(min(days), max(days))]) if days else None
 
 
@@ -51,11 +47,7 @@ def _outdated(layers: Layers, window: Window) -> list[date]:
 
 def recorded_links(links: Mapping[date, Materialized]) -> History:
     """Return the history that the manifest's entries of links tell."""
-    return recorded_history({day: replace(entry, fingerprints=_own(entry)) for day, entry in links.items()})
-
-
-def _own(entry: Materialized) -> dict[str, int]:
-    return {game: fingerprint for game, fingerprint in entry.fingerprints.items() if game != BEFORE}
+    return history_of(fingerprints_in(links), date.max)
 
 
 def stale_links(links: Mapping[date, Materialized]) -> list[date]:

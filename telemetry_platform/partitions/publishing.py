@@ -24,13 +24,11 @@ from telemetry_platform.partitions.affected import (
 from telemetry_platform.partitions.carried import (
     PLAYER_DAYS,
     SNAPSHOTS,
-    History,
     fingerprints_of,
     history,
-    holds,
     recorded_history,
-    stale_days,
 )
+from telemetry_platform.partitions.fingerprints import History, holds, stale_days
 from telemetry_platform.partitions.layers import Layers, contiguous
 from telemetry_platform.partitions.linked import LINKS, complete_links, link_fingerprints, recorded_links
 from telemetry_platform.quality.audit import Audit
@@ -102,7 +100,7 @@ def _materialize(layers: Layers, name: str, window: Window, rows: DataFrame | No
         layers.written(name, manifest.finish(root, name, entries, written))
     if past is None:
         return Published(contents, audit)
-    stale = stale_days(layers.entries(SNAPSHOTS), recorded_history(layers.entries(PLAYER_DAYS)))
+    stale = stale_days(layers.entries(SNAPSHOTS), recorded_history(layers.entries(PLAYER_DAYS), layers.entries(LINKS)))
     return Published(contents, audit, past.held, tuple(contiguous(past.missing)), tuple(contiguous(stale)))
 
 

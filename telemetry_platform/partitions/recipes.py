@@ -7,7 +7,8 @@ from pyspark.sql import functions as sf
 
 from telemetry_platform.contracts.tables.events import EVENTS
 from telemetry_platform.lake.window import Window
-from telemetry_platform.partitions.carried import SNAPSHOTS, base_of, history, holds
+from telemetry_platform.partitions.carried import SNAPSHOTS, base_of, history
+from telemetry_platform.partitions.fingerprints import holds
 from telemetry_platform.partitions.layers import Layers, Recipe
 from telemetry_platform.partitions.linked import links_through
 from telemetry_platform.quality.audit import FAULTS, with_faults
@@ -198,18 +199,20 @@ def player_days(layers: Layers, window: Window) -> DataFrame:
 def player_snapshots(layers: Layers, window: Window) -> DataFrame:
     """State of every player at the end of each day, carried forward from the newest snapshots that still hold."""
     base = base_of(layers, history(layers, window.end - timedelta(days=1)), window)
-    return to_player_snapshots(base.snapshots, base.player_days, start=window.start, end=window.end)
+    return to_player_snapshots(base.snapshots, base.player_days, start=window.start, end=window.end, links=base.links)
 
 
 def daily_kpis(layers: Layers, window: Window) -> DataFrame:
     """The daily sheet of every game."""
+    trailing = window.widened(before=TRAILING_DAYS - 1)
     return to_daily_kpis(
         snapshots_of(layers, window),
-        layers.rows("silver.player_days", window.widened(before=TRAILING_DAYS - 1)),
+        layers.rows("silver.player_days", trailing),
         layers.rows("silver.sessions", window),
         start=window.start,
         end=window.end,
         closed_through=layers.closed_through,
+        links=links_through(layers, window.end - timedelta(days=1), since=trailing.start),
     )
 
 

@@ -8,7 +8,9 @@ from telemetry_platform.contracts.tables.table import Table
 PLAYER_SNAPSHOTS = Table(
     name="gold.player_snapshots",
     description=(
-        "State of every player seen so far at the end of a day; one row per player and day. "
+        "State of every player seen so far at the end of a day; one row per player and day. On the day on which a "
+        "guest's id is linked to an account, its row is merged into the account's: counts and money are added (a day "
+        "on which both played or paid counts for both), bitmaps joined, first and last values go by their days. "
         "Money is in the game's reporting currency."
     ),
     schema=StructType(
@@ -39,6 +41,7 @@ PLAYER_SNAPSHOTS = Table(
                 "age_days", LongType(), "Days from the first purchase day to the snapshot; NULL without a purchase."
             ),
             column("monetary_value", MONEY, "Mean revenue per repeat purchase day; NULL without one."),
+            column("first_purchase_revenue", MONEY, "Revenue on the first purchase day; NULL without a purchase."),
             column("repeat_purchase_revenue", MONEY, "Revenue on purchase days after the first one."),
             column("first_platform", StringType(), "Platform on the first active day; NULL is unknown."),
             column("first_country", StringType(), "Country on the first active day; NULL is unknown."),

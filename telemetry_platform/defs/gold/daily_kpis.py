@@ -12,6 +12,7 @@ from telemetry_platform.defs.tables import publish, table_asset
         dg.AssetDep(["gold", "player_snapshots"]),
         dg.AssetDep(["silver", "player_days"]),
         dg.AssetDep(["silver", "sessions"]),
+        dg.AssetDep(["silver", "identity_links"]),
     ],
 )
 def daily_kpis(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:

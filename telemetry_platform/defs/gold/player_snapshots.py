@@ -17,7 +17,7 @@ STALE_CHECK = "later_snapshots_hold"
 @table_asset(
     TABLE.name,
     # No dependency on itself in Dagster: it would split a backfill into one run a day (design.md, decision 6).
-    deps=[dg.AssetDep(["silver", "player_days"])],
+    deps=[dg.AssetDep(["silver", "player_days"]), dg.AssetDep(["silver", "identity_links"])],
     more_checks=[
         dg.AssetCheckSpec(
             HISTORY_CHECK,

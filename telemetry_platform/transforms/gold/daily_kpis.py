@@ -10,10 +10,17 @@ from pyspark.sql import Window as Over
 from pyspark.sql import functions as sf
 
 from telemetry_platform.contracts.tables.daily_kpis import DAILY_KPIS
+from telemetry_platform.transforms.gold.merged_players import guests
 
 TRAILING_DAYS = 30
 
 _SEGMENTS = ("platform", "country", "build_version")
+_GIVEN = {
+    "given_revenue": "decimal(18,6)",
+    "given_iap_revenue": "decimal(18,6)",
+    "given_is_unfit": "boolean",
+    "given_purchases": "bigint",
+}
 _MONEY = ("iap_revenue", "iap_revenue_unverified", "refunds", "ad_revenue", "revenue")
 
 
@@ -25,19 +32,25 @@ def to_daily_kpis(
     start: date,
     end: date,
     closed_through: date,
+    links: DataFrame | None = None,
 ) -> DataFrame:
     """Return the KPIs of the days [start, end), per game and segment value.
 
-    `snapshots` and `sessions` hold the days of the range, `player_days` the 29 days before it too. A
-    player counts in one value of each segment a day: that of the last active day up to it. A game has
-    its all row on every day since its first player, also when nobody played; other segment values have
-    a row while anything in it differs from 0.
+    `snapshots` and `sessions` hold the days of the range, `player_days` and `links`, the identity links
+    (None when there is none), the 29 days before it too. A player counts in one value of each segment a
+    day: that of the last active day up to it. A game has its all row on every day since its first player,
+    also when nobody played; other segment values have a row while anything in it differs from 0.
     """
     facts = (
         _states(snapshots)
         .unionByName(_spending(player_days), allowMissingColumns=True)
         .unionByName(_sessions(sessions), allowMissingColumns=True)
     )
+    if links is None:
+        facts = facts.withColumns({name: sf.lit(None).cast(kind) for name, kind in _GIVEN.items()})
+    else:
+        given = _given_spending(player_days, links, start=start, end=end)
+        facts = facts.unionByName(given, allowMissingColumns=True)
     in_range = (sf.col("event_date") >= sf.lit(start)) & (sf.col("event_date") < sf.lit(end))
     kpis = (
         _with_player_context(facts)
@@ -98,6 +111,23 @@ def _spending(player_days: DataFrame) -> DataFrame:
     )
 
 
+def _given_spending(player_days: DataFrame, links: DataFrame, *, start: date, end: date) -> DataFrame:
+    """Return a row per later day of an account on which what a guest of it has spent before is in its trailing days.
+
+    The account's own rows do not hold it: on the days before the link it was the guest's.
+    """
+    spent = _spending(player_days).join(guests(links), ["game_id", "player_id"])
+    first = sf.greatest("gone_date", sf.lit(start))
+    last = sf.least(sf.date_add("event_date", TRAILING_DAYS - 1), sf.date_sub(sf.lit(end), 1))
+    has_any = sf.col("is_unfit") | (sf.col("purchases") > 0) | (sf.col("revenue") != 0) | (sf.col("iap_revenue") != 0)
+    return spent.where(has_any & (sf.col("event_date") < sf.col("gone_date")) & (first <= last)).select(
+        "game_id",
+        sf.col("account_id").alias("player_id"),
+        sf.explode(sf.sequence(first, last)).alias("event_date"),
+        *(sf.col(name.removeprefix("given_")).alias(name) for name in _GIVEN),
+    )
+
+
 def _sessions(sessions: DataFrame) -> DataFrame:
     return sessions.select(
         sf.col("session_date").alias("event_date"),
@@ -111,19 +141,26 @@ def _sessions(sessions: DataFrame) -> DataFrame:
 def _with_player_context(facts: DataFrame) -> DataFrame:
     """Add each player's segment values of the day to all rows, and trailing money to the state rows.
 
-    All rows of a player meet in one sort, which costs less than joining the three tables.
+    That is what the player's own days hold, and what was given for the day. All rows of a player meet in one sort,
+    which costs less than joining the three tables.
     """
     by_day = Over.partitionBy("game_id", "player_id").orderBy(sf.unix_date("event_date"))
     same_day = by_day.rangeBetween(0, 0)
     trailing = by_day.rangeBetween(-(TRAILING_DAYS - 1), 0)
     is_state = sf.coalesce("is_state", sf.lit(False))
+
+    def total(name: str) -> Column:
+        own, given = sf.sum(name).over(trailing), sf.sum(f"given_{name}").over(same_day)
+        return sf.coalesce(own, sf.lit(0)) + sf.coalesce(given, sf.lit(0))
+
+    is_unfit = (sf.max("is_unfit").over(trailing), sf.max("given_is_unfit").over(same_day))
     return facts.withColumns(
         {
             "values": sf.max("values").over(same_day),
-            "revenue_30d": sf.when(is_state, sf.sum("revenue").over(trailing)),
-            "iap_revenue_30d": sf.when(is_state, sf.sum("iap_revenue").over(trailing)),
-            "is_unfit_30d": is_state & sf.coalesce(sf.max("is_unfit").over(trailing), sf.lit(False)),
-            "is_payer_30d": is_state & (sf.coalesce(sf.sum("purchases").over(trailing), sf.lit(0)) > 0),
+            "revenue_30d": sf.when(is_state, total("revenue")),
+            "iap_revenue_30d": sf.when(is_state, total("iap_revenue")),
+            "is_unfit_30d": is_state & reduce(or_, (sf.coalesce(one, sf.lit(False)) for one in is_unfit)),
+            "is_payer_30d": is_state & (total("purchases") > 0),
         }
     )
 

@@ -7,25 +7,50 @@ from pyspark.sql import Window as Over
 from pyspark.sql import functions as sf
 
 from telemetry_platform.contracts.tables.player_snapshots import PLAYER_SNAPSHOTS
-
-BITMAP_DAYS = 91
+from telemetry_platform.transforms.gold.merged_players import (
+    BITMAP_DAYS,
+    STATE,
+    TIMELINE,
+    linked_ids,
+    with_links,
+    with_merged_accounts,
+)
 
 _VALUES = ("platform", "country", "build_version")
 _CARRIED = ("event_date", "game_id", "player_id", "is_active", "purchase_count", "iap_revenue", "ad_revenue", *_VALUES)
 
 
-def to_player_snapshots(previous: DataFrame, player_days: DataFrame, *, start: date, end: date) -> DataFrame:
+def to_player_snapshots(
+    previous: DataFrame, player_days: DataFrame, *, start: date, end: date, links: DataFrame | None = None
+) -> DataFrame:
     """Return the state of every player seen so far, for each day of [start, end).
 
     `previous` holds the snapshots of one earlier day S, or nothing; `player_days` the days (S, end), or
-    all days before `end`. A player who only has refunds or server events so far has a row with
-    `first_seen_date` NULL, so that the money is not lost once the player becomes active.
+    all days before `end`; `links` the identity links of the same days, None when there is none. A player
+    who only has refunds or server events so far has a row with `first_seen_date` NULL, so that the money
+    is not lost once the player becomes active.
     """
     changes = _from_previous(previous).unionByName(
         _from_player_days(player_days.where(sf.col("event_date") < sf.lit(end))), allowMissingColumns=True
     )
-    states = _with_bitmaps(_with_running_totals(changes))
+    states = _states(changes.withColumn("is_later", sf.lit(False))) if links is None else _merged(changes, links)
     return _each_day(states, start=start, end=end).select(*_columns())
+
+
+def _merged(changes: DataFrame, links: DataFrame) -> DataFrame:
+    """Return the states of all players; those that links are about take a way of their own.
+
+    They are few: all others would have to be sorted once more to pass by them.
+    """
+    linked, player = linked_ids(links), ["game_id", "player_id"]
+    involved = with_links(changes.join(linked, player, "left_semi"), links)
+    others = changes.join(linked, player, "left_anti").withColumn("is_later", sf.lit(False))
+    return _states(others).select(*STATE).unionByName(with_merged_accounts(_states(involved)).select(*STATE))
+
+
+def _states(changes: DataFrame) -> DataFrame:
+    """Return the state of each player after each of the changes."""
+    return _with_bitmaps(_with_running_totals(changes))
 
 
 def to_fingerprints(player_days: DataFrame) -> DataFrame:
@@ -54,6 +79,7 @@ def _from_previous(previous: DataFrame) -> DataFrame:
         sf.col("lifetime_purchases").alias("purchases"),
         purchase_days.alias("purchase_days"),
         sf.lit(None).cast("decimal(18,6)").alias("purchase_day_revenue"),
+        "first_purchase_revenue",
         sf.col("lifetime_revenue").isNull().alias("is_unfit"),
         sf.col("repeat_purchase_revenue").isNull().alias("is_repeat_unfit"),
         sf.col("repeat_purchase_revenue").alias("repeat_revenue"),
@@ -95,13 +121,16 @@ def _with_running_totals(changes: DataFrame) -> DataFrame:
 
     One sort by player and day serves all windows.
     """
-    player = Over.partitionBy("game_id", "player_id")
+    player = Over.partitionBy(*TIMELINE)
     by_day = player.orderBy("day")
     so_far = by_day.rowsBetween(Over.unboundedPreceding, Over.currentRow)
-    is_repeat = sf.col("day") > sf.min("first_purchase_date").over(player)
+    first_day = sf.min("first_purchase_date").over(player)
+    on_first_day = sf.when(sf.col("day") == first_day, sf.col("purchase_day_revenue"))
+    is_repeat = sf.col("day") > first_day
     with_repeats = changes.withColumns(
         {
             "repeat_revenue": sf.coalesce("repeat_revenue", sf.when(is_repeat, sf.col("purchase_day_revenue"))),
+            "first_purchase_revenue": sf.coalesce("first_purchase_revenue", on_first_day),
             "first_active_day": sf.min("first_seen_date").over(player),
             "is_active_day": (sf.col("last_seen_date") == sf.col("day")),
             "gap": sf.datediff("day", sf.lag("day").over(by_day)),
@@ -121,6 +150,7 @@ def _with_running_totals(changes: DataFrame) -> DataFrame:
             "repeat_revenue": sf.when(~is_repeat_unfit, sums["repeat_revenue"]),
             **{name: sf.min(name).over(so_far) for name in ("first_seen_date", "first_purchase_date")},
             **{name: sf.max(name).over(so_far) for name in ("last_seen_date", "last_purchase_date")},
+            "first_purchase_revenue": sf.max("first_purchase_revenue").over(so_far),
             "first_values": sf.first("first_values", True).over(so_far),
             "last_values": sf.last("last_values", True).over(so_far),
         }
@@ -132,7 +162,7 @@ def _with_bitmaps(states: DataFrame) -> DataFrame:
 
     Every row adds at least one day, so the last 91 rows hold the last 91 days.
     """
-    by_day = Over.partitionBy("game_id", "player_id").orderBy("day")
+    by_day = Over.partitionBy(*TIMELINE).orderBy("day")
     days_since = sf.concat(
         sf.repeat(sf.lit("0"), sf.coalesce(sf.col("gap") - 1, sf.lit(0))),
         sf.when(sf.coalesce("is_active_day", sf.lit(False)), "1").otherwise("0"),

@@ -8,7 +8,7 @@ from telemetry_platform.contracts.tables import TABLES
 from telemetry_platform.lake.tables import conform
 from telemetry_platform.transforms.gold.daily_kpis import to_daily_kpis
 from telemetry_platform.transforms.gold.player_snapshots import to_player_snapshots
-from telemetry_platform_tests.builders import at, player_day, rows_of, session, table
+from telemetry_platform_tests.builders import GAME, at, player_day, rows_of, session, table
 
 FIRST = date(2024, 2, 25)
 
@@ -25,18 +25,22 @@ def kpis(
     start: int = 0,
     end: int = 1,
     closed_through: date = date.max,
+    links: list[dict] | None = None,
 ) -> list[Row]:
+    linked = table(spark, "silver.identity_links", links) if links else None
     player_days = table(spark, "silver.player_days", days)
     nobody = table(spark, "gold.player_snapshots", [])
     found = to_daily_kpis(
         conform(
-            to_player_snapshots(nobody, player_days, start=day(start), end=day(end)), TABLES["gold.player_snapshots"]
+            to_player_snapshots(nobody, player_days, start=day(start), end=day(end), links=linked),
+            TABLES["gold.player_snapshots"],
         ),
         player_days.where(f"event_date >= DATE'{day(start - 29)}'"),
         table(spark, "silver.sessions", sessions or []),
         start=day(start),
         end=day(end),
         closed_through=closed_through,
+        links=linked,
     )
     return rows_of(conform(found, TABLES["gold.daily_kpis"]), "event_date", "segment", "segment_value")
 
@@ -142,3 +146,21 @@ def test_money_that_did_not_fit_makes_its_sums_unknown_and_nobody_elses(spark: S
     assert (unfit.dau, unfit.payers, unfit.revenue, unfit.arpdau, unfit.arpu_30d) == (2, 2, None, None, None)
     assert (quiet.revenue, quiet.arpdau) == (Decimal("7.000000"), 7.0)
     assert (next_day.revenue, next_day.arpdau, next_day.arpu_30d) == (Decimal("0.000000"), 0.0, None)
+
+
+def test_a_guest_who_becomes_an_account_is_one_player_and_takes_the_trailing_money_along(spark: SparkSession) -> None:
+    paid = {"purchase_count": 1, "iap_revenue": Decimal("6")}
+    days = [
+        player_day(day(0), player_id="guest", **paid),
+        player_day(day(1), player_id="acc", platform="android"),
+        player_day(day(1), player_id="other"),
+    ]
+    linked = [{"valid_from_date": day(1), "game_id": GAME, "device_or_guest_id": "guest", "account_id": "acc"}]
+    found = kpis(spark, days, end=31, links=linked)
+    first, second, *later = whole_game(found)
+    assert (first.dau, first.new_players, first.arppu_30d) == (1, 1, 6.0)
+    assert (second.dau, second.new_players, second.returning_players, second.dormant_players) == (2, 1, 1, 0)
+    assert (second.mau_30d, second.payers, second.arpu_30d, second.arppu_30d) == (2, 0, 3.0, 6.0)
+    assert [row.arppu_30d for row in later] == [6.0] * 28 + [None]
+    android = [row for row in found if (row.event_date, row.segment_value) == (day(1), "android")]
+    assert [(row.mau_30d, row.arppu_30d) for row in android] == [(1, 6.0)]
