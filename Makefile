@@ -20,7 +20,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@command -v $(UV) >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	@echo "Installing the locked Python packages..."
-	@VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(UV) pip install --require-hashes --requirement requirements.lock
+	@VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(UV) pip install --compile-bytecode --require-hashes --requirement requirements.lock
 	@VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(UV) pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
 

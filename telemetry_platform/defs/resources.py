@@ -12,7 +12,7 @@ from pydantic import PrivateAttr
 
 from telemetry_platform.contracts.tables.table import Table
 from telemetry_platform.lake.log import read_window
-from telemetry_platform.lake.session import require_jars, spark_settings
+from telemetry_platform.lake.session import build_session, spark_settings, workload_of
 from telemetry_platform.lake.tables import Lake
 from telemetry_platform.lake.window import Window
 from telemetry_platform.partitions.layers import Layers
@@ -32,16 +32,17 @@ class LakeResource(dg.ConfigurableResource):
         """Let a run see bronze and the registry as they are when it first asks, and so to its end."""
         self._layers = None
 
-    def open(self) -> Lake:
-        """The lake of this process's settings; raises LakeError when the jars are missing."""
+    def open(self, rows: int = 0) -> Lake:
+        """The lake of this process's settings, for about so many rows; raises LakeError when the jars are missing."""
         settings = current_settings()
-        require_jars(settings)
+        # Before dagster-pyspark's own start, which knows nothing of the rows: it takes the session that is there.
+        build_session(settings, workload_of(rows), app_name="telemetry")
         return Lake(settings.lake, self.pyspark.spark_session)
 
-    def layers(self) -> Layers:
-        """The tables as this run sees them; raises LakeError when the jars or the bronze table are missing."""
+    def layers(self, window: Window) -> Layers:
+        """The tables as a run of `window` sees them; raises LakeError when the jars or the bronze table are missing."""
         if self._layers is None:
-            self._layers = open_layers(current_settings(), self.open(), datetime.now(UTC))
+            self._layers = open_layers(current_settings(), self.open, window, datetime.now(UTC))
         return self._layers
 
 

@@ -19,7 +19,7 @@ from telemetry_platform.errors import LakeError
 from telemetry_platform.lake.compaction import Policy, compact, partitions, pieces_of
 from telemetry_platform.lake.lease import lease
 from telemetry_platform.lake.log import open_table, table_names, table_path
-from telemetry_platform.lake.properties import has_properties, log_properties, set_properties
+from telemetry_platform.lake.properties import has_properties, log_properties, noted_properties, set_properties
 from telemetry_platform.settings import Settings
 
 SNAPSHOTS = TABLES["gold.player_snapshots"]
@@ -146,7 +146,7 @@ class Upkeep:
 
     def keep_log(self, table: Table) -> Iterator[Done]:
         """Keep the log for as long as the files: a version whose files are gone cannot be read."""
-        wanted = log_properties(self.vacuum_hours)
+        wanted = log_properties(self.vacuum_hours) | noted_properties(table)
         if has_properties(self.lake, table, wanted):
             return
         if not self.is_dry_run:

@@ -1,4 +1,4 @@
-"""Table properties that say how long Delta keeps a table's past."""
+"""Table properties: how long Delta keeps a table's past, and what it notes of each file."""
 
 from pyspark.sql import SparkSession
 
@@ -13,6 +13,17 @@ def log_properties(hours: int) -> dict[str, str]:
     """
     kept = f"interval {hours} hours"
     return {"delta.logRetentionDuration": kept, "delta.deletedFileRetentionDuration": kept}
+
+
+def noted_properties(table: Table) -> dict[str, str]:
+    """Properties that say of which columns each file's least and greatest values are noted.
+
+    In bronze they let readers skip files. Elsewhere only days and games are looked up, which the folders tell:
+    comparing every value of every column took two fifths of the time that writing took. Rows are counted anyway.
+    """
+    if table.stage == "bronze":
+        return {"delta.dataSkippingStatsColumns": "event_date,received_ts,kafka_partition,kafka_offset"}
+    return {"delta.dataSkippingNumIndexedCols": "0"}
 
 
 def has_properties(lake: str, table: Table, wanted: dict[str, str]) -> bool:

@@ -8,14 +8,16 @@ from typing import Literal
 from pyspark.sql import SparkSession
 
 from telemetry_platform.errors import LakeError
-from telemetry_platform.jvm import LOCALE, jvm_options
+from telemetry_platform.jvm import LOCALE, Compilation, jvm_options
 from telemetry_platform.lake.layout import LAYOUT_SETTINGS
 from telemetry_platform.settings import Settings, use_this_python_for_spark
 
-Workload = Literal["batch", "stream"]
+Workload = Literal["batch", "bulk", "stream"]
 
-# Measured with benchmarks/daily: see its README for when full compilation pays.
-_IS_SHORT_LIVED: dict[Workload, bool] = {"batch": True, "stream": False}
+_COMPILATION: dict[Workload, Compilation] = {"batch": "quick", "bulk": "hot", "stream": "full"}
+
+# From so many bronze rows on a run is a bulk of work: measured with benchmarks/daily, see its README.
+BULK_ROWS = 1_000_000
 
 
 def spark_settings(settings: Settings, workload: Workload) -> dict[str, str]:
@@ -26,7 +28,7 @@ def spark_settings(settings: Settings, workload: Workload) -> dict[str, str]:
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.extraClassPath": f"{settings.jars_dir}/spark/*",
-        "spark.driver.extraJavaOptions": " ".join(jvm_options(is_short_lived=_IS_SHORT_LIVED[workload])),
+        "spark.driver.extraJavaOptions": " ".join(jvm_options(_COMPILATION[workload])),
         "spark.executor.extraJavaOptions": " ".join(LOCALE),
         "spark.log.level": "ERROR",
         "spark.ui.enabled": "false",
@@ -41,6 +43,7 @@ def spark_settings(settings: Settings, workload: Workload) -> dict[str, str]:
         "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
         "spark.sql.maxConcurrentOutputFileWriters": "16",
         "spark.databricks.delta.snapshotPartitions": "1",
+        "spark.sql.files.maxPartitionBytes": str(READ_BYTES),
         # A run has more than a hundred pieces of generated code, the default: each would push out another's, and
         # Delta's own are needed again with every table.
         "spark.sql.codegen.cache.maxEntries": "5000",
@@ -76,6 +79,16 @@ INTERPRETED_ROWS = 20_000
 
 _INTERPRETED = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
 
+# So many rows of events a task can sort in the memory it has, without writing them to disk half-way, whether they
+# come from other tasks or from a part of that many bytes of a file.
+SORTED_ROWS = 250_000
+READ_BYTES = 16 * 1024**2
+
+# Up to here Spark writes each straight to its file, without a sort.
+MOST_PARTITIONS = 200
+
+_PARTITIONS = "spark.sql.shuffle.partitions"
+
 
 @contextmanager
 def suited_to(spark: SparkSession, rows: int) -> Iterator[None]:
@@ -83,8 +96,9 @@ def suited_to(spark: SparkSession, rows: int) -> Iterator[None]:
 
     Every table has other expressions, so that code generated for one is of no use to the next.
     """
-    before = {name: spark.conf.get(name, None) for name in _INTERPRETED}
+    before = {name: spark.conf.get(name, None) for name in (*_INTERPRETED, _PARTITIONS)}
     _set(spark, _INTERPRETED if rows <= INTERPRETED_ROWS else dict.fromkeys(_INTERPRETED))
+    _set(spark, {_PARTITIONS: str(max(int(before[_PARTITIONS] or 1), min(rows // SORTED_ROWS, MOST_PARTITIONS)))})
     try:
         yield
     finally:
@@ -97,6 +111,11 @@ def _set(spark: SparkSession, settings: Mapping[str, str | None]) -> None:
             spark.conf.unset(name)
         else:
             spark.conf.set(name, value)
+
+
+def workload_of(rows: int) -> Workload:
+    """What to start a session for that is about to compute so many rows."""
+    return "batch" if rows < BULK_ROWS else "bulk"
 
 
 def build_session(settings: Settings, workload: Workload, *, app_name: str) -> SparkSession:

@@ -16,11 +16,9 @@ from telemetry_platform.lake.lease import lease
 from telemetry_platform.lake.lease_store import Lease
 from telemetry_platform.lake.log import Contents, contents, exists, state_of, table_path
 from telemetry_platform.lake.parquet import read_parquet
+from telemetry_platform.lake.properties import noted_properties
 from telemetry_platform.lake.window import Window
 from telemetry_platform.quality.audit import SHARES_KEY, Audit, AuditedRows
-
-# Statistics on these columns let readers skip bronze files; the rest would only make each commit larger.
-BRONZE_STATISTICS = "event_date,received_ts,kafka_partition,kafka_offset"
 
 
 @dataclass(frozen=True)
@@ -117,8 +115,8 @@ class Lake:
             .addColumns(table.schema)
             .partitionedBy(*table.partition_by)
         )
-        if table.stage == "bronze":
-            builder = builder.property("delta.dataSkippingStatsColumns", BRONZE_STATISTICS)
+        for name, value in noted_properties(table).items():
+            builder = builder.property(name, value)
         builder.execute()
 
 

@@ -15,7 +15,7 @@ from telemetry_platform.topics import admin_of, check_topics, make_topics, refus
 
 RETENTION_HOURS = 30 * 24
 # C1 alone, long as it runs: the broker is up in half the CPU time, and one machine's load needs no more.
-JVM_OPTIONS = ("-Xms128m", "-Xmx512m", *jvm_options(is_short_lived=True))
+JVM_OPTIONS = ("-Xms128m", "-Xmx512m", *jvm_options("quick"))
 
 _LOGGING = """status = ERROR
 appender.console.type = Console

@@ -1,5 +1,6 @@
 """Rows that a run reads: the same from a table's Parquet files as from Delta's own reader."""
 
+import json
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from pyspark.sql import SparkSession
 from telemetry_platform.contracts.tables import TABLES
 from telemetry_platform.lake.log import table_path
 from telemetry_platform.lake.parquet import read_parquet
-from telemetry_platform.lake.session import INTERPRETED_ROWS, suited_to
+from telemetry_platform.lake.session import INTERPRETED_ROWS, MOST_PARTITIONS, SORTED_ROWS, suited_to
 from telemetry_platform.lake.tables import Lake
 from telemetry_platform.lake.window import Window
 from telemetry_platform_tests.builders import DAY, at, event, table
@@ -44,6 +45,15 @@ def test_files_read_as_parquet_hold_what_delta_reads(lake: Lake):
     assert plain.count() == 15
 
 
+def test_of_a_file_only_its_rows_are_noted(lake: Lake):
+    log = sorted(Path(table_path(lake.root, EVENTS.name), "_delta_log").glob("*.json"))[-1]
+    actions = [json.loads(line) for line in log.read_text().splitlines()]
+    notes = [json.loads(action["add"]["stats"]) for action in actions if "add" in action]
+    assert notes
+    # The rest costs as much as half of the writing, and nobody asks for it.
+    assert all(note.pop("numRecords") == 1 and not any(map(bool, note.values())) for note in notes), notes
+
+
 def test_only_the_days_that_are_asked_for_are_read(lake: Lake):
     days = [Window.of_days(DAY, DAY), Window.of_days(DAY + timedelta(days=2), DAY + timedelta(days=2))]
     found = lake.read(EVENTS.name, days)
@@ -75,3 +85,17 @@ def test_code_is_generated_for_many_rows_only_and_settings_come_back(spark: Spar
         assert "*(1)" not in plan()
     assert "*(1)" in plan()
     assert spark.conf.get("spark.sql.codegen.wholeStage") == before
+
+
+def test_many_rows_are_shuffled_into_as_many_parts_as_can_be_sorted_in_memory(spark: SparkSession):
+    def parts() -> str | None:
+        return spark.conf.get("spark.sql.shuffle.partitions")
+
+    before = parts()
+    with suited_to(spark, 10 * SORTED_ROWS):
+        assert parts() == "10"
+    with suited_to(spark, 10_000 * SORTED_ROWS):
+        assert parts() == str(MOST_PARTITIONS)
+    with suited_to(spark, 1):
+        assert parts() == before
+    assert parts() == before

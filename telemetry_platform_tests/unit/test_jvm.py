@@ -13,6 +13,7 @@ def test_every_jvm_has_room_for_compiled_code_and_a_fixed_locale(tmp_path: Path)
     for options in (
         JVM_OPTIONS,
         spark_settings(settings, "batch")["spark.driver.extraJavaOptions"].split(),
+        spark_settings(settings, "bulk")["spark.driver.extraJavaOptions"].split(),
         spark_settings(settings, "stream")["spark.driver.extraJavaOptions"].split(),
     ):
         assert {CODE_CACHE, *LOCALE} <= set(options)

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from telemetry_platform.defs.partitions import window_of
 from telemetry_platform.defs.resources import LakeResource
 from telemetry_platform.defs.tables import publish, table_asset
 
@@ -17,4 +18,4 @@ from telemetry_platform.defs.tables import publish, table_asset
 )
 def daily_kpis(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:
     """The daily sheet of every game."""
-    return publish(context, lake.layers(), "gold.daily_kpis")
+    return publish(context, lake.layers(window_of(context)), "gold.daily_kpis")

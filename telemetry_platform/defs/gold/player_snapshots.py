@@ -3,6 +3,7 @@
 import dagster as dg
 
 from telemetry_platform.contracts.tables import TABLES
+from telemetry_platform.defs.partitions import window_of
 from telemetry_platform.defs.resources import LakeResource
 from telemetry_platform.defs.tables import check_result, key_of, publish, table_asset
 from telemetry_platform.lake.window import Window
@@ -33,7 +34,7 @@ STALE_CHECK = "later_snapshots_hold"
 )
 def player_snapshots(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:
     """Every player's state at the end of each day, carried forward from the newest snapshot that holds."""
-    return publish(context, lake.layers(), TABLE.name, results=_results)
+    return publish(context, lake.layers(window_of(context)), TABLE.name, results=_results)
 
 
 def _results(published: Published) -> list[dg.AssetCheckResult]:

@@ -45,7 +45,8 @@ ACCOUNT_CHECK = "every_bronze_row_is_accounted_for"
 )
 def silver_events(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:
     """Accepted events, once each."""
-    layers, window = lake.layers(), window_of(context)
+    window = window_of(context)
+    layers = lake.layers(window)
     counts = Observation()
     found = deliveries(layers, window).observe(
         counts,

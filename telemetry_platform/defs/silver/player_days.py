@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from telemetry_platform.defs.partitions import window_of
 from telemetry_platform.defs.resources import LakeResource
 from telemetry_platform.defs.tables import publish, table_asset
 
@@ -17,4 +18,4 @@ from telemetry_platform.defs.tables import publish, table_asset
 )
 def silver_player_days(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:
     """What each player did on each day."""
-    return publish(context, lake.layers(), "silver.player_days")
+    return publish(context, lake.layers(window_of(context)), "silver.player_days")

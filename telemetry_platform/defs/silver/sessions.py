@@ -26,7 +26,8 @@ OUTSIDE_CHECK = "activity_is_in_sessions"
 )
 def silver_sessions(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:
     """Sessions that start in the window, whole across midnight."""
-    layers, window = lake.layers(), window_of(context)
+    window = window_of(context)
+    layers = lake.layers(window)
 
     def results(_: object) -> list[dg.AssetCheckResult]:
         outside = activity_outside_sessions(layers.lake.root, window, layers.start_date)

@@ -34,8 +34,10 @@ def to_player_days(
         .unionByName(_ads(ad_impressions), allowMissingColumns=True)
         .where((sf.col("event_date") >= sf.lit(start)) & (sf.col("event_date") < sf.lit(end)))
     )
+    # Texts among the results make Spark sort: the hash tells two players apart with one comparison of numbers.
+    hash_of_player = sf.xxhash64("player_id", "game_id").alias("hash_of_player")
     return (
-        facts.groupBy(*_PLAYER_DAY)
+        facts.groupBy(hash_of_player, *_PLAYER_DAY)
         .agg(*_totals())
         .withColumn("is_open", sf.col("has_open_session") | (sf.col("event_date") > sf.lit(closed_through)))
         .select("*", "last_values.*")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import date
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, WindowSpec
 from pyspark.sql import Window as Over
 from pyspark.sql import functions as sf
 
@@ -15,6 +15,7 @@ LONGEST_SESSION_DAYS = 7
 MICROS_PER_DAY = 86_400_000_000
 
 _DEVICE = ("game_id", "player_id", "device")
+_LAST_KNOWN = ("platform", "build_version", "country")
 
 
 def to_sessions(
@@ -26,17 +27,18 @@ def to_sessions(
     day `end`. The day before tells what continues into the window; the days after let its last sessions close. A
     session that ends within one gap of what is not closed yet `is_open`.
     """
+    active = with_session_gap(events.where(counts_as_activity()), games)
     sessions = (
-        _with_run_start(with_session_gap(events.where(counts_as_activity()), games))
-        .withColumn("session_date", sf.to_date("run_start"))
+        _at_ends(_with_neighbours(active))
         .where((sf.col("session_date") >= sf.lit(start)) & (sf.col("session_date") < sf.lit(end)))
-        .where(sf.datediff("event_ts", "session_date") <= LONGEST_SESSION_DAYS)
-        .groupBy(*_DEVICE, "run_start", "session_date")
-        .agg(
-            sf.max("event_ts").alias("ended_ts"),
-            sf.max("gap_micros").alias("gap_micros"),
-            sf.count("*").alias("event_count"),
-            *(_last_known(name) for name in ("platform", "build_version", "country")),
+        .where(_is_in_session("event_ts") & (sf.col("is_end") | ~_is_in_session("next_ts")))
+        .withColumnRenamed("event_ts", "ended_ts")
+        .withColumn("event_count", sf.col("number") - sf.col("first_number") + 1)
+        .withColumns(
+            {
+                name: sf.when(sf.col(f"last_{name}.event_ts") >= sf.col("run_start"), sf.col(f"last_{name}")[name])
+                for name in _LAST_KNOWN
+            }
         )
     )
     may_go_on = sf.unix_micros("ended_ts") + sf.col("gap_micros")
@@ -90,20 +92,60 @@ def counts_as_activity() -> Column:
     )
 
 
-def _with_run_start(events: DataFrame) -> DataFrame:
-    """Add the time at which the event's run begins; a silence of exactly the gap stays inside."""
-    by_device = Over.partitionBy(*_DEVICE).orderBy("event_ts", "event_id")
-    silence = sf.unix_micros("event_ts") - sf.unix_micros(sf.lag("event_ts").over(by_device))
+def _with_neighbours(events: DataFrame) -> DataFrame:
+    """Add what stands beside each event of a device, and whether a run starts or ends with it.
+
+    A silence of exactly the gap stays inside. `last_*` is the latest known value up to the event, of any run.
+    """
+    by_device = _by_device()
+    so_far = by_device.rowsBetween(Over.unboundedPreceding, Over.currentRow)
+    silence = sf.unix_micros("event_ts") - sf.unix_micros("before_ts")
+    next_silence = sf.unix_micros("next_ts") - sf.unix_micros("event_ts")
     return (
         events.withColumn("device", sf.coalesce("device_id", sf.lit("")))
+        .withColumn("device_hash", sf.xxhash64(*_DEVICE))
+        .withColumns(
+            {
+                "before_ts": sf.lag("event_ts").over(by_device),
+                "next_ts": sf.lead("event_ts").over(by_device),
+                "number": sf.row_number().over(by_device),
+                **{f"last_{name}": _last_known(name).over(so_far) for name in _LAST_KNOWN},
+            }
+        )
         .withColumn("is_start", sf.coalesce(silence > sf.col("gap_micros"), sf.lit(True)))
-        .withColumn("run_start", sf.last(sf.when(sf.col("is_start"), sf.col("event_ts")), True).over(by_device))
+        .withColumn("is_end", sf.coalesce(next_silence > sf.col("gap_micros"), sf.lit(True)))
     )
 
 
+def _by_device() -> WindowSpec:
+    # The hash comes first: it tells two devices apart with one comparison of numbers, where the names take three of
+    # texts whose beginnings are often the same.
+    return Over.partitionBy("device_hash", *_DEVICE).orderBy("event_ts", "event_id")
+
+
 def _last_known(name: str) -> Column:
-    order = sf.when(sf.col(name).isNotNull(), sf.struct("event_ts", "event_id"))
-    return sf.max_by(name, order).alias(name)
+    known = sf.struct("event_ts", name)
+    return sf.last(sf.when(sf.col(name).isNotNull(), known), ignorenulls=True)
+
+
+def _at_ends(events: DataFrame) -> DataFrame:
+    """Return the events at which a run starts, ends or meets the end of a day, with the start of their run.
+
+    All others say nothing that is not known by then: so few are left that a second look at them costs little.
+    """
+    is_last_of_day = sf.to_date("next_ts") > sf.to_date("event_ts")
+    start = sf.when(sf.col("is_start"), sf.struct("event_ts", "number"))
+    return (
+        events.where(sf.col("is_start") | sf.col("is_end") | is_last_of_day)
+        .withColumn("start", sf.last(start, ignorenulls=True).over(_by_device()))
+        .withColumns({"run_start": sf.col("start.event_ts"), "first_number": sf.col("start.number")})
+        .withColumn("session_date", sf.to_date("run_start"))
+    )
+
+
+def _is_in_session(moment: str) -> Column:
+    """Whether a moment of the run is near enough to its start: what comes later belongs to no session."""
+    return sf.datediff(moment, "session_date") <= LONGEST_SESSION_DAYS
 
 
 def _session_key() -> Column:

@@ -74,6 +74,12 @@ def test_last_known_value_wins_over_a_later_null(spark: SparkSession) -> None:
     assert (row.platform, row.country, row.build_version) == ("ios", "FR", "1.0")
 
 
+def test_value_known_in_an_earlier_session_says_nothing_of_a_later_one(spark: SparkSession) -> None:
+    rows = [event(ts=at("12:00"), country="FR"), event(ts=at("15:00"), country=None), event(ts=at("15:01"))]
+    assert [row.country for row in sessions(spark, rows[:2])] == ["FR", None]
+    assert [row.country for row in sessions(spark, rows)] == ["FR", event()["country"]]
+
+
 def test_session_that_never_pauses_is_cut_after_seven_days_and_a_range_equals_its_days(spark: SparkSession) -> None:
     half_hours = (at("06:00") + timedelta(minutes=30 * n) for n in range(48 * 9))
     rows = [event(ts=ts) for ts in half_hours]
