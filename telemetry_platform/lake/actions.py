@@ -7,8 +7,12 @@ before the year 1 among them is one that Python cannot hold.
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
+
+# How a folder spells the partition of rows whose value is NULL.
+_NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
 _NO_VALUES: dict[str, Any] = {}
 
@@ -174,3 +178,15 @@ def _named(values: dict[str, msgspec.Raw], columns: Collection[str] | None) -> d
     if not columns:
         return _NO_VALUES
     return {name: msgspec.json.decode(values[name]) for name in columns if name in values}
+
+
+def partition_values_in(path: str) -> dict[str, str | None] | None:
+    """Partition values that the folders of a file's path say, as the log writes it; None when one says none.
+
+    Nothing obliges a path to name its partition, or to name it rightly.
+    """
+    *folders, _ = unquote(path).split("/")
+    values = dict(folder.split("=", 1) for folder in folders if "=" in folder)
+    if len(values) != len(folders):
+        return None
+    return {name: None if text == _NO_VALUE else unquote(text) for name, text in values.items()}

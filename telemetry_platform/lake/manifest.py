@@ -16,12 +16,10 @@ from deltalake import write_deltalake
 from telemetry_platform.contracts.tables import TABLES
 from telemetry_platform.contracts.tables.materialized_days import MATERIALIZED_DAYS
 from telemetry_platform.errors import LogTruncated
+from telemetry_platform.lake.actions import partition_values_in
 from telemetry_platform.lake.lease import lease
 from telemetry_platform.lake.log import commits_since, exists, open_table, state_of, table_path
 from telemetry_platform.lake.window import Window
-
-# How a path writes NULL.
-_NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
 State = Literal["writing", "done"]
 
@@ -113,8 +111,7 @@ def _days_changed_since(root: str, name: str, version: int) -> Collection[date] 
             if not commit.is_data_change:
                 continue
             if commit.removed_paths:
-                # A path names its partition, but nothing obliges it to.
-                days |= {_day(table.day_of(_partition_of(path))) for path in commit.removed_paths}
+                days |= {_day(table.day_of(partition_values_in(path) or {})) for path in commit.removed_paths}
             days |= {_day(table.day_of(file.partition_values)) for file in commit.added if file.is_data_change}
     except LogTruncated:
         return None
@@ -126,11 +123,6 @@ def _day(value: str | None) -> date | None:
         return date.fromisoformat(value or "")
     except ValueError:
         return None
-
-
-def _partition_of(path: str) -> dict[str, str | None]:
-    parts = dict(part.split("=", 1) for part in path.split("/") if "=" in part)
-    return {name: None if value == _NO_VALUE else value for name, value in parts.items()}
 
 
 def begin(root: str, name: str, entries: Iterable[Materialized]) -> None:

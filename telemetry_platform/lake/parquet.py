@@ -10,14 +10,11 @@ from urllib.parse import unquote
 from pyspark.sql import DataFrame, SparkSession
 
 from telemetry_platform.contracts.tables.table import Table
-from telemetry_platform.lake.actions import AddedFile
+from telemetry_platform.lake.actions import AddedFile, partition_values_in
 from telemetry_platform.lake.growth import in_contract_order
 from telemetry_platform.lake.log_folder import LogFolder
 from telemetry_platform.lake.snapshot import Days, read_snapshot
 from telemetry_platform.lake.window import Window
-
-# How partition folders spell NULL.
-_NULL = "__HIVE_DEFAULT_PARTITION__"
 
 
 def read_parquet(
@@ -49,15 +46,10 @@ def read_parquet(
 
 
 def _is_plain(file: AddedFile, columns: Collection[str]) -> bool:
-    *folders, _ = unquote(file.path).split("/")
-    values = dict(folder.split("=", 1) for folder in folders if "=" in folder)
+    values = partition_values_in(file.path)
     return (
         file.deletion_vector is None
-        and len(values) == len(folders)
+        and values is not None
         and values.keys() == set(columns)
-        and all(file.partition_values[name] == _value(text) for name, text in values.items())
+        and all(file.partition_values[name] == value for name, value in values.items())
     )
-
-
-def _value(text: str) -> str | None:
-    return None if text == _NULL else unquote(text)

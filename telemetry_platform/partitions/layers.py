@@ -4,10 +4,11 @@ A partition must not depend on what else was run. So a day that was never materi
 gained rows since is not read as it stands, and not taken for an empty one: it is materialized first.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cached_property
+from typing import Any
 
 from pyspark.sql import DataFrame
 
@@ -27,7 +28,8 @@ class Layers:
     """The tables as one run sees them: bronze at one version, and everything above it as a function of that.
 
     `recipes` say how the rows of a table's days are computed from the layers below, `materialize` writes them;
-    `start_date` is the first daily partition. `made` are the days that were materialized because they were needed.
+    `start_date` is the first daily partition. `made` are the days that were materialized because they were needed,
+    `found` is what more than one table looks for.
     """
 
     lake: Lake
@@ -38,6 +40,7 @@ class Layers:
     recipes: Mapping[str, Recipe]
     materialize: Callable[["Layers", str, Window], object]
     made: list[tuple[str, Window]] = field(default_factory=list)
+    found: dict[Hashable, Any] = field(default_factory=dict)
     _entries: dict[str, dict[date, Materialized]] = field(default_factory=dict)
 
     @property

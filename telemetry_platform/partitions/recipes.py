@@ -1,6 +1,6 @@
 """How the days of each table are computed from the layers below."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as sf
@@ -11,7 +11,7 @@ from telemetry_platform.partitions.carried import SNAPSHOTS, base_of, history
 from telemetry_platform.partitions.fingerprints import holds
 from telemetry_platform.partitions.layers import Layers, Recipe
 from telemetry_platform.partitions.linked import links_through
-from telemetry_platform.quality.audit import FAULTS, with_faults
+from telemetry_platform.quality.audit import FAULTS, keyed_by_grouping, with_faults
 from telemetry_platform.transforms.gold.daily_kpis import TRAILING_DAYS, to_daily_kpis
 from telemetry_platform.transforms.gold.player_snapshots import to_player_snapshots
 from telemetry_platform.transforms.silver.ad_impressions import to_ad_impressions
@@ -67,8 +67,18 @@ def deliveries(layers: Layers, window: Window) -> DataFrame:
     compared = window.widened(before=1, after=1)
     unsent = layers.around("silver.unsent_ids", compared, HORIZON_DAYS - 1)
     bronze = layers.bronze_rows(compared)
-    repeated = few_rows(repeated_ids(bronze, unsent))
-    return to_deliveries(bronze, repeated, start=window.start, end=window.end, unsent=unsent)
+    # Events and rejects need them both, in one run.
+    looked_at = ("repeated_ids", window, unsent_versions(layers, compared))
+    if looked_at not in layers.found:
+        layers.found[looked_at] = few_rows(repeated_ids(bronze, unsent))
+    return to_deliveries(bronze, layers.found[looked_at], start=window.start, end=window.end, unsent=unsent)
+
+
+def unsent_versions(layers: Layers, compared: Window) -> frozenset[tuple[date, int | None]]:
+    """Which version each day of silver.unsent_ids has that is read around the compared days."""
+    around = compared.widened(before=HORIZON_DAYS, after=HORIZON_DAYS)
+    entries = layers.entries("silver.unsent_ids")
+    return frozenset((day, entries[day].delta_version) for day in around if day in entries)
 
 
 def few_rows(rows: DataFrame) -> DataFrame | None:
@@ -123,9 +133,10 @@ def sessions(layers: Layers, window: Window) -> DataFrame:
         # Hardly ever anybody: looking costs one column scan of a day, reading on would cost six days.
         if not devices.isEmpty():
             found = found.unionByName(of_devices(layers.rows("silver.events", far), devices))
-    return to_sessions(
+    rows = to_sessions(
         found, start=window.start, end=window.end, games=layers.games, closed_through=layers.closed_through
     )
+    return keyed_by_grouping(rows)
 
 
 def economy_flows(layers: Layers, window: Window) -> DataFrame:
@@ -185,7 +196,7 @@ def ad_impressions(layers: Layers, window: Window) -> DataFrame:
 
 def player_days(layers: Layers, window: Window) -> DataFrame:
     """What each player did on the days."""
-    return to_player_days(
+    found = to_player_days(
         layers.rows("silver.events", window),
         layers.rows("silver.sessions", window),
         layers.rows("silver.purchases", window),
@@ -194,6 +205,7 @@ def player_days(layers: Layers, window: Window) -> DataFrame:
         end=window.end,
         closed_through=layers.closed_through,
     )
+    return keyed_by_grouping(found)
 
 
 def player_snapshots(layers: Layers, window: Window) -> DataFrame:
@@ -205,7 +217,7 @@ def player_snapshots(layers: Layers, window: Window) -> DataFrame:
 def daily_kpis(layers: Layers, window: Window) -> DataFrame:
     """The daily sheet of every game."""
     trailing = window.widened(before=TRAILING_DAYS - 1)
-    return to_daily_kpis(
+    found = to_daily_kpis(
         snapshots_of(layers, window),
         layers.rows("silver.player_days", trailing),
         layers.rows("silver.sessions", window),
@@ -214,6 +226,7 @@ def daily_kpis(layers: Layers, window: Window) -> DataFrame:
         closed_through=layers.closed_through,
         links=links_through(layers, window.end - timedelta(days=1), since=trailing.start),
     )
+    return keyed_by_grouping(found)
 
 
 def snapshots_of(layers: Layers, window: Window) -> DataFrame:

@@ -48,6 +48,14 @@ class Audit:
     unfit: tuple[GameFault, ...] = field(default=())
 
 
+def keyed_by_grouping(rows: DataFrame) -> DataFrame:
+    """Mark rows whose keys come out of a grouping, so that no two can share one.
+
+    To compare them all the same would move and sort them once more, for what cannot be.
+    """
+    return rows.withColumn(SHARES_KEY, sf.lit(False))
+
+
 class AuditedRows:
     """The rows of one write. `accepted` has to be written before `audit` is asked for.
 
