@@ -44,6 +44,9 @@ def spark_settings(settings: Settings, workload: Workload) -> dict[str, str]:
         "spark.sql.maxConcurrentOutputFileWriters": "16",
         "spark.databricks.delta.snapshotPartitions": "1",
         "spark.sql.files.maxPartitionBytes": str(READ_BYTES),
+        # Every query's plan is written out for Spark's own pages, again with each stage that ends. In full it took a
+        # fifth of what planning takes.
+        "spark.sql.ui.explainMode": "simple",
         # A run has more than a hundred pieces of generated code, the default: each would push out another's, and
         # Delta's own are needed again with every table.
         "spark.sql.codegen.cache.maxEntries": "5000",
