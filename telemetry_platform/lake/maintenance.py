@@ -145,7 +145,10 @@ class Upkeep:
         yield Done(table.name, "vacuum", len(doomed), bytes=held)
 
     def keep_log(self, table: Table) -> Iterator[Done]:
-        """Keep the log for as long as the files: a version whose files are gone cannot be read."""
+        """Keep the log for as long as the files: a version whose files are gone cannot be read.
+
+        A table of an older version takes on here what is noted of its files, too.
+        """
         wanted = log_properties(self.vacuum_hours) | noted_properties(table)
         if has_properties(self.lake, table, wanted):
             return

@@ -133,10 +133,9 @@ def sessions(layers: Layers, window: Window) -> DataFrame:
         # Hardly ever anybody: looking costs one column scan of a day, reading on would cost six days.
         if not devices.isEmpty():
             found = found.unionByName(of_devices(layers.rows("silver.events", far), devices))
-    rows = to_sessions(
+    return to_sessions(
         found, start=window.start, end=window.end, games=layers.games, closed_through=layers.closed_through
     )
-    return keyed_by_grouping(rows)
 
 
 def economy_flows(layers: Layers, window: Window) -> DataFrame:

@@ -50,7 +50,7 @@ def test_of_a_file_only_its_rows_are_noted(lake: Lake):
     actions = [json.loads(line) for line in log.read_text().splitlines()]
     notes = [json.loads(action["add"]["stats"]) for action in actions if "add" in action]
     assert notes
-    # The rest costs as much as half of the writing, and nobody asks for it.
+    # The rest took two fifths of the time that writing took, and nobody asks for it.
     assert all(note.pop("numRecords") == 1 and not any(map(bool, note.values())) for note in notes), notes
 
 
